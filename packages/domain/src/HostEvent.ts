@@ -1,0 +1,39 @@
+import { Schema } from "effect"
+import { EpochMillis } from "./Time.ts"
+
+/** The kinds of events that this version makes. A hub keeps kinds that it does not know. */
+export const knownEventKinds = [
+  "agent.started",
+  "agent.stopped",
+  "proxmox.refused",
+  "proxmox.unreachable",
+  "proxmox.recovered",
+  "hub.refused",
+  "hub.unreachable",
+  "hub.recovered",
+  "guest.appeared",
+  "guest.disappeared",
+  "guest.changed",
+  "storage.offline",
+  "storage.online",
+  "envelope.ignored"
+] as const
+export type KnownEventKind = (typeof knownEventKinds)[number]
+
+export const EventSeverity = Schema.Literal("info", "warning", "critical")
+export type EventSeverity = typeof EventSeverity.Type
+
+/**
+ * Something that happened on a host. `seq` counts from 1 without gaps for one host epoch and is what the hub acknowledges
+ * and tells a resent event by; a gap on the hub is therefore a lost event.
+ */
+export const HostEvent = Schema.Struct({
+  seq: Schema.Int.pipe(Schema.positive()),
+  at: EpochMillis,
+  kind: Schema.String.pipe(Schema.pattern(/^[a-z]+(?:[.-][a-z]+)*$/), Schema.maxLength(64)),
+  severity: EventSeverity,
+  /** What it is about, for example `lxc/101` or a storage id; null for the host itself. */
+  subject: Schema.NullOr(Schema.String.pipe(Schema.maxLength(256))),
+  message: Schema.String.pipe(Schema.maxLength(2048))
+})
+export type HostEvent = typeof HostEvent.Type

@@ -1,0 +1,101 @@
+import { Schema } from "effect"
+import { Guest, GuestSample } from "./Guest.ts"
+import { HostEvent } from "./HostEvent.ts"
+import { HostEpoch, HostId } from "./HostId.ts"
+import { NodeName } from "./ProxmoxId.ts"
+import { Section } from "./Section.ts"
+import { Sha256Hex } from "./Sha256.ts"
+import { BackupArchive, Disk, Storage, StorageUsage } from "./Storage.ts"
+import { EpochMillis } from "./Time.ts"
+
+export const hostReportType = "felhom/report/v1"
+
+/** Who reports. Null: could not be read yet. */
+export const ReportingHost = Schema.Struct({
+  id: HostId,
+  epoch: HostEpoch,
+  /** The kernel's own id of this boot. */
+  bootId: Schema.NullOr(Schema.String),
+  node: NodeName,
+  agentVersion: Schema.String,
+  pveVersion: Schema.NullOr(Schema.String),
+  kernel: Schema.NullOr(Schema.String)
+})
+export type ReportingHost = typeof ReportingHost.Type
+
+/** What stands between the desired state and the present one. */
+export const DesiredStatus = Schema.Struct({
+  epoch: Schema.String,
+  version: Schema.Int,
+  stale: Schema.Boolean,
+  drift: Schema.Array(Schema.Struct({ subject: Schema.String, reason: Schema.String })),
+  blocked: Schema.Array(Schema.Struct({ subject: Schema.String, reason: Schema.String }))
+})
+export type DesiredStatus = typeof DesiredStatus.Type
+
+/** What the host has and how it is set up: everything that does not move by itself. */
+export const Inventory = Schema.Struct({
+  guests: Section(Schema.Array(Guest)),
+  storages: Section(Schema.Array(Storage)),
+  disks: Section(Schema.Array(Disk)),
+  policyHash: Schema.NullOr(Sha256Hex),
+  desired: Schema.NullOr(DesiredStatus),
+  hold: Schema.Boolean
+})
+export type Inventory = typeof Inventory.Type
+
+/** The node's own load. Bytes; `cpu` as a share of one over all cores; `load` over 1, 5 and 15 minutes. */
+export const NodeSample = Schema.Struct({
+  uptimeSeconds: Schema.NullOr(Schema.Number),
+  cpu: Schema.NullOr(Schema.Number),
+  load: Schema.Array(Schema.Number),
+  memoryTotal: Schema.NullOr(Schema.Number),
+  memoryUsed: Schema.NullOr(Schema.Number),
+  rootTotal: Schema.NullOr(Schema.Number),
+  rootUsed: Schema.NullOr(Schema.Number)
+})
+export type NodeSample = typeof NodeSample.Type
+
+/** A temperature in degrees Celsius, by the sensor's own name. */
+export const Temperature = Schema.Struct({ sensor: Schema.String, celsius: Schema.Number })
+export type Temperature = typeof Temperature.Type
+
+/** What moves all the time. */
+export const Samples = Schema.Struct({
+  node: Section(NodeSample),
+  guests: Section(Schema.Array(GuestSample)),
+  temperatures: Section(Schema.Array(Temperature))
+})
+export type Samples = typeof Samples.Type
+
+/** The sections after the inventory: each is read, or says why it is not. */
+export const ReportSections = Schema.Struct({
+  storage: Section(Schema.Array(StorageUsage)),
+  backup: Section(Schema.Array(BackupArchive)),
+  restore: Section(Schema.Struct({})),
+  pbs: Section(Schema.Array(Storage)),
+  audit: Section(Schema.Struct({ head: Sha256Hex, length: Schema.Int }))
+})
+export type ReportSections = typeof ReportSections.Type
+
+/**
+ * What an agent says to its hub, once a cycle.
+ *
+ * `sequence` counts a host's reports from 1 and is null for a one-off report (`selftest hub`), which a hub shows and never
+ * lets replace the host's state. `inventory` is null while its hash is the one that the hub acknowledged last. Keys that a
+ * reader does not know are ignored; `typ` carries the version.
+ */
+export const HostReport = Schema.Struct({
+  typ: Schema.Literal(hostReportType),
+  host: ReportingHost,
+  sequence: Schema.NullOr(Schema.Int.pipe(Schema.positive())),
+  takenAt: EpochMillis,
+  inventoryHash: Sha256Hex,
+  inventory: Schema.NullOr(Inventory),
+  samples: Samples,
+  events: Schema.Array(HostEvent),
+  /** How many events fell out of the agent's bounded queue since it started: more than none means a gap. */
+  eventsDropped: Schema.NonNegativeInt,
+  sections: ReportSections
+})
+export type HostReport = typeof HostReport.Type
