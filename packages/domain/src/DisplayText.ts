@@ -4,7 +4,6 @@
  * the direction of text become visible escapes. Letters, emoji and markup stay as they are.
  */
 export const displayText = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex
   text.replace(/\p{Surrogate}/gu, "\ufffd").replace(
     /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     escape

@@ -3,7 +3,7 @@ import { GuestIdentity } from "./GuestConfig.ts"
 import { GuestType, Vmid } from "./ProxmoxId.ts"
 import { Section } from "./Section.ts"
 import { Sha256Hex } from "./Sha256.ts"
-import { EpochMillis, EpochSeconds } from "./Time.ts"
+import { EpochSeconds } from "./Time.ts"
 
 /** A snapshot of a guest. `takenAt` is null where the list gave no time; `incomplete` when it was never finished or half deleted. */
 export const Snapshot = Schema.Struct({
@@ -65,6 +65,3 @@ export const GuestSample = Schema.Struct({
   netOut: Schema.NullOr(Schema.Number)
 })
 export type GuestSample = typeof GuestSample.Type
-
-/** When a configuration was read, for the age of what a report says. */
-export const readAtOf = (guest: Guest): EpochMillis | null => guest.config.state === "ok" ? guest.config.readAt : null

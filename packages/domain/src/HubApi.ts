@@ -89,16 +89,22 @@ export class OperatorAuthorization
 /** One line of `felhom hosts`. */
 export const HostSummary = Schema.Struct({
   host: ReportingHost,
+  /** Of the report that is shown; null while the host has sent nothing but one-off reports. */
   sequence: Schema.NullOr(Schema.Int),
   /** By the hub's clock. */
   firstSeen: EpochMillis,
   lastSeen: EpochMillis,
   /** By the host's clock. */
   takenAt: EpochMillis,
-  /** Late: the promised next report is overdue; silent: by more than three of its intervals. */
+  /** Late: the next report is overdue; silent: nothing came for more than three of the intervals that the hub asked for. */
   presence: Schema.Literal("online", "late", "silent"),
+  /** When a one-off report (`selftest hub`) came last, by the hub's clock; null when none ever did. */
+  lastSelftest: Schema.NullOr(EpochMillis),
+  /** Templates are not counted. Null while the host can't say. */
   guests: Schema.NullOr(Schema.Struct({ total: Schema.Int, running: Schema.Int })),
+  /** Disabled ones are not counted. Null while the host can't say. */
   storages: Schema.NullOr(Schema.Struct({ total: Schema.Int, active: Schema.Int })),
+  /** Stored events of the present host epoch. */
   events: Schema.Int,
   /** Event numbers that never arrived: none is what every operator wants to see. */
   eventsMissing: Schema.Int,
@@ -170,7 +176,7 @@ const HostsGroup = HttpApiGroup.make("hosts")
       .addSuccess(Schema.Array(HostEvent))
       .addError(HubNotFound)
       .addError(HubUnavailable)
-      .annotate(OpenApi.Summary, "A host's events in their order, oldest first")
+      .annotate(OpenApi.Summary, "The events of a host's present epoch in their order, oldest first")
   )
   .middleware(OperatorAuthorization)
 

@@ -1,4 +1,4 @@
-import { Either, Schema } from "effect"
+import { Either, Predicate, Schema } from "effect"
 import type { Sha256Hex } from "./Sha256.ts"
 
 /**
@@ -8,11 +8,14 @@ import type { Sha256Hex } from "./Sha256.ts"
  */
 export type PeerPin = { readonly kind: "leaf" | "spki"; readonly sha256: Sha256Hex }
 
-/** A pin that can't be read. */
+/** At least one pin: any one of them lets a peer in. Two serve while a certificate is exchanged. */
+export type PeerPins = readonly [PeerPin, ...Array<PeerPin>]
+
+/** A pin that can't be read. `text` is empty when a list names none at all. */
 export class PeerPinError extends Schema.TaggedError<PeerPinError>()("PeerPinError", { text: Schema.String }) {
   override get message(): string {
     return `${
-      JSON.stringify(this.text)
+      this.text === "" ? "an empty text" : JSON.stringify(this.text)
     } is not a fingerprint: expected the certificate's SHA-256 as 64 hex digits, with or without colons ` +
       "(pvenode cert info; openssl x509 -noout -fingerprint -sha256), or spki: and the SHA-256 of its public key"
   }
@@ -31,6 +34,17 @@ export const parsePeerPin = (text: string): Either.Either<PeerPin, PeerPinError>
   return sha256 === undefined ? Either.left(new PeerPinError({ text: trimmed })) : Either.right({ kind, sha256 })
 }
 
+/**
+ * Reads one pin or several, with commas or spaces between them. `Left` at the first that can't be read, and for a list
+ * without any: nothing may be reached without a pin.
+ */
+export const parsePins = (text: string): Either.Either<PeerPins, PeerPinError> =>
+  Either.flatMap(
+    Either.all(text.split(/[\s,]+/).filter((part) => part !== "").map(parsePeerPin)),
+    ([first, ...others]) =>
+      first === undefined ? Either.left(new PeerPinError({ text: "" })) : Either.right([first, ...others] as const)
+  )
+
 /** `AA:BB:…` as Proxmox prints it. */
 export const formatFingerprint = (sha256: Sha256Hex): string => (sha256.toUpperCase().match(/../g) ?? []).join(":")
 
@@ -48,4 +62,18 @@ export class PinMismatch extends Schema.TaggedError<PinMismatch>()("PinMismatch"
       : `${this.peer} shows a certificate that no pin names: SHA-256 ${this.leaf}. Nothing was sent to it. ` +
         "Compare that fingerprint on the peer's own console; if it is right, add it as a second pin, else find out who answers there"
   }
+}
+
+// Wrapped twice in practice: by undici's connector, then by Effect's RequestError. The bound ends a chain that is a circle.
+const deepestCause = 8
+
+/** The `PinMismatch` that an error is, or that its chain of causes holds, if there is one. */
+export const pinMismatchOf = (error: unknown): PinMismatch | undefined => {
+  let current = error
+  for (let depth = 0; depth < deepestCause; depth += 1) {
+    if (current instanceof PinMismatch) return current
+    if (!Predicate.hasProperty(current, "cause")) return undefined
+    current = current.cause
+  }
+  return undefined
 }

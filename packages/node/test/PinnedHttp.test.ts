@@ -1,0 +1,193 @@
+import { HttpClient, HttpClientRequest } from "@effect/platform"
+import { it } from "@effect/vitest"
+import { formatFingerprint, type PeerPin, pinMismatchOf } from "@felhom/domain/PeerPin"
+import * as PinnedHttp from "@felhom/node/PinnedHttp"
+import * as TlsIdentity from "@felhom/node/TlsIdentity"
+import { Cause, Effect, Exit, Option } from "effect"
+import { describe, expect } from "vitest"
+import * as TlsServer from "./TlsServer.ts"
+
+const identity = (privateKeyPem?: string) =>
+  TlsIdentity.make({
+    commonName: "demo",
+    altNames: ["localhost"],
+    days: 30,
+    ...(privateKeyPem === undefined ? {} : { privateKeyPem })
+  })
+
+const leaf = (of: TlsIdentity.TlsIdentity): PeerPin => ({ kind: "leaf", sha256: of.leafSha256 })
+const spki = (of: TlsIdentity.TlsIdentity): PeerPin => ({ kind: "spki", sha256: of.spkiSha256 })
+
+const get = (url: string) =>
+  Effect.flatMap(HttpClient.HttpClient, (client) => client.get(url)).pipe(
+    Effect.flatMap((response) => response.text),
+    Effect.scoped
+  )
+
+const secretPost = (url: string) =>
+  Effect.flatMap(HttpClient.HttpClient, (client) =>
+    client.execute(
+      HttpClientRequest.post(url).pipe(
+        HttpClientRequest.setHeader("authorization", "Bearer secret"),
+        HttpClientRequest.bodyText("all there is to know")
+      )
+    ))
+
+const mismatchIn = <A, E>(exit: Exit.Exit<A, E>) =>
+  Option.getOrUndefined(Option.map(Cause.failureOption(Exit.isFailure(exit) ? exit.cause : Cause.empty), pinMismatchOf))
+
+const failureOf = <A, E>(exit: Exit.Exit<A, E>): unknown =>
+  Option.getOrUndefined(Cause.failureOption(Exit.isFailure(exit) ? exit.cause : Cause.empty))
+
+describe("a peer that no pin names", () => {
+  it.scopedLive("is sent not one byte, and the error shows both of its fingerprints", () =>
+    Effect.gen(function*() {
+      const [ours, theirs] = [yield* identity(), yield* identity()]
+      const server = yield* TlsServer.start(theirs)
+      const exit = yield* secretPost(server.origin).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours), spki(ours)] })),
+        Effect.exit
+      )
+      expect(mismatchIn(exit)).toMatchObject({
+        peer: server.peer,
+        leaf: formatFingerprint(theirs.leafSha256),
+        spki: formatFingerprint(theirs.spkiSha256)
+      })
+      expect(server.handshakes()).toBe(1)
+      expect(server.received()).toBe(0)
+    }))
+
+  it.scopedLive("is sent not one byte by twenty posts at once, and all of them fail", () =>
+    Effect.gen(function*() {
+      const [ours, theirs] = [yield* identity(), yield* identity()]
+      const server = yield* TlsServer.start(theirs)
+      const exits = yield* Effect.all(Array.from({ length: 20 }, () => Effect.exit(secretPost(server.origin))), {
+        concurrency: "unbounded"
+      }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+      expect(exits.map((exit) => mismatchIn(exit)?.leaf)).toEqual(
+        Array.from({ length: 20 }, () => formatFingerprint(theirs.leafSha256))
+      )
+      expect(server.received()).toBe(0)
+    }))
+
+  it.scopedLive("is not let in by a pin of the other kind with the same digits", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const exit = yield* secretPost(server.origin).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [{ kind: "spki", sha256: ours.leafSha256 }] })),
+        Effect.exit
+      )
+      expect(mismatchIn(exit)?.leaf).toBe(formatFingerprint(ours.leafSha256))
+      expect(server.received()).toBe(0)
+    }))
+})
+
+describe("a pinned peer", () => {
+  it.scopedLive("answers", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const text = yield* get(`${server.origin}/a`).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
+      )
+      expect(text).toBe("answered /a")
+      expect(server.received()).toBeGreaterThan(0)
+    }))
+
+  it.scopedLive("keeps its open connection when its certificate is exchanged, is refused at the next, and let in by a second pin", () =>
+    Effect.gen(function*() {
+      const [old, next] = [yield* identity(), yield* identity()]
+      const server = yield* TlsServer.start(old)
+      yield* Effect.gen(function*() {
+        // Two at once, so that both connections are open, and later both closed.
+        const both = (path: string) =>
+          Effect.all([get(server.origin + path), get(server.origin + path)], { concurrency: "unbounded" })
+        yield* both("/before")
+        server.show(next)
+        expect(yield* both("/last")).toEqual(["answered /last", "answered /last"])
+        expect(server.handshakes()).toBe(0)
+        const bytes = server.received()
+        const exit = yield* Effect.exit(secretPost(server.origin))
+        expect(mismatchIn(exit)?.leaf).toBe(formatFingerprint(next.leafSha256))
+        expect(server.received()).toBe(bytes)
+        server.show(old)
+        expect(yield* get(`${server.origin}/again`)).toBe("answered /again")
+      }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(old)] })))
+
+      server.show(next)
+      const text = yield* get(`${server.origin}/b`).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(old), leaf(next)] }))
+      )
+      expect(text).toBe("answered /b")
+    }))
+
+  it.scopedLive("is known by its key after a renewal with the same key", () =>
+    Effect.gen(function*() {
+      const old = yield* identity()
+      const renewed = yield* identity(old.privateKeyPem)
+      const server = yield* TlsServer.start(old)
+      yield* Effect.gen(function*() {
+        yield* get(`${server.origin}/last`)
+        server.show(renewed)
+        expect(yield* get(`${server.origin}/renewed`)).toBe("answered /renewed")
+        expect(server.handshakes()).toBe(1)
+      }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [spki(old)] })))
+    }))
+
+  it.scopedLive("may show its old and its new leaf in turn while it reloads, with both pinned", () =>
+    Effect.gen(function*() {
+      const [old, next] = [yield* identity(), yield* identity()]
+      const server = yield* TlsServer.start(old, next)
+      const texts = yield* Effect.all(Array.from({ length: 6 }, () => get(`${server.origin}/last`))).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(old), leaf(next)] }))
+      )
+      expect(texts).toEqual(Array.from({ length: 6 }, () => "answered /last"))
+      expect(server.handshakes()).toBe(6)
+    }))
+
+  it.scopedLive("is reached over two connections at most", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const texts = yield* Effect.all(Array.from({ length: 10 }, (_, n) => get(`${server.origin}/${n}`)), {
+        concurrency: "unbounded"
+      }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+      expect(texts).toEqual(Array.from({ length: 10 }, (_, n) => `answered /${n}`))
+      expect(server.handshakes()).toBeLessThanOrEqual(2)
+    }))
+
+  it.scopedLive("that redirects is not followed", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const response = yield* Effect.flatMap(HttpClient.HttpClient, (client) => client.get(`${server.origin}/elsewhere`))
+        .pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+      expect(response.status).toBe(302)
+    }))
+})
+
+it.scopedLive("a plaintext URL is refused before anything is sent", () =>
+  Effect.gen(function*() {
+    const ours = yield* identity()
+    const server = yield* TlsServer.start(ours)
+    const exit = yield* secretPost(server.origin.replace("https:", "http:")).pipe(
+      Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })),
+      Effect.exit
+    )
+    expect(failureOf(exit)).toMatchObject({ _tag: "RequestError", cause: { name: "PlaintextRefused" } })
+    expect(server.handshakes()).toBe(0)
+    expect(server.received()).toBe(0)
+  }))
+
+it.scopedLive("a server that ends the connection before it showed a certificate is an error without a mismatch", () =>
+  Effect.gen(function*() {
+    const ours = yield* identity()
+    const server = yield* TlsServer.start()
+    const exit = yield* secretPost(server.origin).pipe(
+      Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })),
+      Effect.exit
+    )
+    expect(failureOf(exit)).toMatchObject({ _tag: "RequestError", reason: "Transport" })
+    expect(mismatchIn(exit)).toBeUndefined()
+  }))

@@ -1,0 +1,67 @@
+import type * as TlsIdentity from "@felhom/node/TlsIdentity"
+import { Effect, type Scope } from "effect"
+import type { RequestListener } from "node:http"
+import { createServer as createHttpsServer, type Server } from "node:https"
+import type { AddressInfo } from "node:net"
+import { createSecureContext } from "node:tls"
+
+/** A real HTTPS server on localhost that counts what it was sent after a handshake, and can exchange its certificate. */
+export interface TlsServer {
+  readonly origin: string
+  readonly peer: string
+  /** Every byte of application data that arrived. */
+  readonly received: () => number
+  readonly handshakes: () => number
+  /** Shows these from the next handshake on, one after the other and round again. */
+  readonly show: (...identities: ReadonlyArray<TlsIdentity.TlsIdentity>) => void
+}
+
+const answer: RequestListener = (request, response) => {
+  // The path /last closes the connection, so that the next request has to shake hands.
+  if (request.url === "/last") response.setHeader("connection", "close")
+  if (request.url === "/elsewhere") {
+    response.writeHead(302, { location: "/moved" }).end()
+    return
+  }
+  request.resume().once("end", () => response.end(`answered ${request.url}`))
+}
+
+/** Starts one; it ends with the scope, connections included. */
+export const start = (...shown: ReadonlyArray<TlsIdentity.TlsIdentity>): Effect.Effect<TlsServer, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let identities = shown
+    let handshakes = 0
+    let received = 0
+    const contextOf = (identity: TlsIdentity.TlsIdentity) =>
+      createSecureContext({ cert: identity.certificatePem, key: identity.privateKeyPem })
+    const server = yield* Effect.acquireRelease(
+      Effect.async<Server>((resume) => {
+        const server: Server = createHttpsServer({
+          SNICallback: (_name, callback) => {
+            const identity = identities[handshakes % identities.length]
+            handshakes += 1
+            callback(null, identity === undefined ? undefined : contextOf(identity))
+          }
+        }, answer)
+        server.on("secureConnection", (socket) => socket.on("data", (bytes) => (received += bytes.length)))
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) =>
+        Effect.async<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          server.closeAllConnections()
+        })
+    )
+    // A listening TCP server's address is never a string.
+    const { port } = server.address() as AddressInfo
+    return {
+      origin: `https://localhost:${port}`,
+      peer: `localhost:${port}`,
+      received: () => received,
+      handshakes: () => handshakes,
+      show: (...next) => {
+        identities = next
+        handshakes = 0
+      }
+    }
+  })
