@@ -21,10 +21,14 @@ const bundle = async (name, { entry, external }) => {
     input: join(root, entry),
     platform: "node",
     external,
-    logLevel: "warn",
-
+    logLevel: "warn"
   })
-  await build.write({ file: join(dist, name), format: "esm", minify: { mangle: false, compress: true }, sourcemap: false })
+  await build.write({
+    file: join(dist, name),
+    format: "esm",
+    minify: { mangle: false, compress: true },
+    sourcemap: false
+  })
   await build.close()
 }
 

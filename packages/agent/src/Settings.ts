@@ -1,5 +1,5 @@
 import { FileSystem } from "@effect/platform"
-import { parsePeerPin, type PeerPin } from "@felhom/domain/PeerPin"
+import { parsePins, type PeerPins } from "@felhom/domain/PeerPin"
 import { NodeName, TokenId } from "@felhom/domain/ProxmoxId"
 import {
   Array as Arr,
@@ -21,9 +21,9 @@ import { environmentPrefix, type SettingName, settingNames, whereToSet } from ".
 import { SettingsError } from "./SettingsError.ts"
 
 /** How to reach a peer: an origin without a path, and the pins that it must show. */
-interface Peer {
+export interface Peer {
   readonly url: URL
-  readonly pins: Arr.NonEmptyReadonlyArray<PeerPin>
+  readonly pins: PeerPins
 }
 
 export interface ProxmoxSettings extends Peer {
@@ -45,9 +45,7 @@ export class SettingsSource extends Context.Tag("felhom/agent/SettingsSource")<S
 
 const setting = <A>(name: SettingName, parse: (text: string) => Either.Either<A, string>): Config.Config<A> =>
   Config.string(name).pipe(
-    Config.mapOrFail((text) =>
-      Either.mapLeft(parse(text.trim()), (problem) => ConfigError.InvalidData([], problem))
-    )
+    Config.mapOrFail((text) => Either.mapLeft(parse(text.trim()), (problem) => ConfigError.InvalidData([], problem)))
   )
 
 const parseOrigin = (text: string): Either.Either<URL, string> => {
@@ -63,15 +61,10 @@ const parseOrigin = (text: string): Either.Either<URL, string> => {
   return Either.right(url)
 }
 
-const parsePins = (text: string): Either.Either<Arr.NonEmptyReadonlyArray<PeerPin>, string> =>
-  Either.all(text.split(/[\s,]+/).filter((part) => part !== "").map(parsePeerPin)).pipe(
-    Either.mapLeft((error) => error.message),
-    Either.flatMap((pins) =>
-      Arr.isNonEmptyArray(pins)
-        ? Either.right(pins)
-        : Either.left("is empty: without a fingerprint nothing would be known of who answers")
-    )
-  )
+const parseFingerprints = (text: string): Either.Either<PeerPins, string> =>
+  text === ""
+    ? Either.left("is empty: without a fingerprint nothing would be known of who answers")
+    : Either.mapLeft(parsePins(text), (error) => error.message)
 
 const parseWith = <A>(schema: Schema.Schema<A, string>, expected: string) => (text: string): Either.Either<A, string> =>
   Either.mapLeft(Schema.decodeEither(schema)(text), () => expected)
@@ -175,7 +168,7 @@ export const proxmoxSettings: Effect.Effect<ProxmoxSettings, SettingsError, Sett
       read(Config.all({
         url: setting("PROXMOX_URL", parseOrigin),
         node: setting("PROXMOX_NODE", parseWith(NodeName, "is not the name of a node")),
-        pins: setting("PROXMOX_FINGERPRINT", parsePins),
+        pins: setting("PROXMOX_FINGERPRINT", parseFingerprints),
         tokenId: setting("PROXMOX_TOKEN_ID", parseTokenId)
       })),
       readSecret("proxmox")
@@ -187,7 +180,7 @@ export const proxmoxSettings: Effect.Effect<ProxmoxSettings, SettingsError, Sett
 export const hubSettings: Effect.Effect<HubSettings, SettingsError, SettingsSource | FileSystem.FileSystem> = Effect
   .map(
     together(
-      read(Config.all({ url: setting("HUB_URL", parseOrigin), pins: setting("HUB_FINGERPRINT", parsePins) })),
+      read(Config.all({ url: setting("HUB_URL", parseOrigin), pins: setting("HUB_FINGERPRINT", parseFingerprints) })),
       readSecret("hub")
     ),
     ([plain, token]) => ({ ...plain, token })

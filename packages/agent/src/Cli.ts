@@ -1,0 +1,132 @@
+import { Command, Options } from "@effect/cli"
+import { Vmid } from "@felhom/domain/ProxmoxId"
+import { version } from "@felhom/domain/Version"
+import * as OpJournal from "@felhom/durable/OpJournal"
+import { Mandate } from "@felhom/mandate/Mandate"
+import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
+import { Effect, Layer, Option } from "effect"
+import { defaultConfigFile } from "./ConfigFile.ts"
+import * as Daemon from "./Daemon.ts"
+import * as Live from "./Live.ts"
+import * as Log from "./Log.ts"
+import * as Checklist from "./selftest/Checklist.ts"
+import { selftestHub } from "./selftest/SelftestHub.ts"
+import { selftestRead } from "./selftest/SelftestRead.ts"
+import { selftestTask } from "./selftest/SelftestTask.ts"
+import * as Settings from "./Settings.ts"
+
+/** What the commands take from the process they run in. */
+export interface Surroundings {
+  readonly environment: { readonly [name: string]: string | undefined }
+  readonly terminal: boolean
+}
+
+const config = Options.file("config").pipe(
+  Options.optional,
+  Options.withDescription(
+    `The config file (default ${defaultConfigFile}); FELHOM_AGENT_* in the environment wins over it`
+  )
+)
+
+const output = Options.choice("output", ["text", "json"]).pipe(
+  Options.withDefault("text"),
+  Options.withDescription("text for people, json for programs")
+)
+
+/** All commands of `felhom-agent`. */
+export const makeCommand = (surroundings: Surroundings) => {
+  const source = (file: Option.Option<string>) =>
+    Layer.merge(
+      Settings.layerSource({ file, environment: surroundings.environment }),
+      Layer.effectDiscard(
+        Effect.forEach(Settings.strayVariables(surroundings.environment), (problem) => Effect.logWarning(problem))
+      )
+    )
+
+  const logged = (format: Log.Format) =>
+    Layer.unwrapEffect(Effect.map(Settings.logLevel, (level) => Log.layer(format, level)))
+
+  const withSettings = (file: Option.Option<string>, format: Log.Format) =>
+    Layer.provideMerge(logged(format), source(file))
+
+  const person: Log.Format = surroundings.terminal ? "pretty" : "json"
+
+  const daemon = Command.make("daemon", { config, output }, (options) =>
+    Effect.gen(function*() {
+      const client = yield* ProxmoxClient
+      return yield* Daemon.run({ node: client.node, bootId: yield* Live.bootId })
+    }).pipe(
+      Effect.provide(
+        Layer.mergeAll(Live.observer, Live.hub, Live.lockedState).pipe(
+          Layer.provideMerge(Layer.merge(Live.proxmox, Live.crypto)),
+          Layer.provideMerge(withSettings(options.config, options.output === "json" ? "json" : person))
+        )
+      )
+    )).pipe(
+      Command.withDescription("Run the agent, until SIGTERM; with --output json its log is JSON even on a terminal")
+    )
+
+  const proxmoxOnly = (file: Option.Option<string>) =>
+    Live.proxmox.pipe(Layer.provideMerge(Live.crypto), Layer.provideMerge(withSettings(file, person)))
+
+  const readTest = (options: { readonly config: Option.Option<string>; readonly output: Checklist.Output }) =>
+    Checklist.concluded("read", options.output, selftestRead).pipe(
+      Effect.provide(Layer.merge(proxmoxOnly(options.config), Checklist.layer(options.output)))
+    )
+
+  const read = Command.make("read", { config, output }, readTest).pipe(
+    Command.withDescription("Version, node, guests, storages and permissions; changes nothing")
+  )
+
+  const task = Command.make(
+    "task",
+    {
+      config,
+      output,
+      vmid: Options.integer("vmid").pipe(
+        Options.withSchema(Vmid),
+        Options.withDescription("The guest to test on; it is left as it was")
+      ),
+      allowRunning: Options.boolean("allow-running").pipe(
+        Options.withDescription("Take a running guest too: the rollback kills it, and it is started again")
+      )
+    },
+    (options) =>
+      Checklist.concluded("task", options.output, selftestTask(options.vmid, options)).pipe(
+        Effect.provide(
+          Layer.mergeAll(
+            proxmoxOnly(options.config),
+            Checklist.layer(options.output),
+            Layer.provide(OpJournal.layerMemory, Mandate.mintLayer)
+          )
+        )
+      )
+  ).pipe(Command.withDescription("Snapshot, rollback, delete and a description written and restored, each awaited"))
+
+  const hub = Command.make(
+    "hub",
+    { config, output },
+    (options) =>
+      Effect.flatMap(Live.bootId, (bootId) => Checklist.concluded("hub", options.output, selftestHub(bootId))).pipe(
+        Effect.provide(
+          Layer.mergeAll(Live.observer, Live.hub, Live.state, Checklist.layer(options.output)).pipe(
+            Layer.provideMerge(proxmoxOnly(options.config))
+          )
+        )
+      )
+  ).pipe(Command.withDescription("One look at the host, and one report of it to the hub"))
+
+  const selftest = Command.make("selftest", { config, output }, readTest).pipe(
+    Command.withDescription("Show that the agent's rights and connections work; without a subcommand: read"),
+    Command.withSubcommands([read, task, hub])
+  )
+
+  return Command.make("felhom-agent").pipe(
+    Command.withDescription("Looks after one Proxmox VE host"),
+    Command.withSubcommands([daemon, selftest])
+  )
+}
+
+/** Parses the arguments and runs the command. `argv` is the whole of `process.argv`. */
+export const runCli = (surroundings: Surroundings) =>
+  Command.run(makeCommand(surroundings), { name: "felhom-agent", version })

@@ -1,0 +1,160 @@
+import type { Envelope } from "@felhom/domain/Envelope"
+import { Crypto } from "@felhom/domain/port/Crypto"
+import type { NodeName } from "@felhom/domain/ProxmoxId"
+import type { Sha256Hex } from "@felhom/domain/Sha256"
+import { type NewEvent, StateFile } from "@felhom/durable/StateFile"
+import { HubClient } from "@felhom/hub-client/HubClient"
+import type { HubError } from "@felhom/hub-client/HubError"
+import type { Observation } from "@felhom/reconciler/Observation"
+import { Observer } from "@felhom/reconciler/Observer"
+import { advance, type Known, nothingKnown } from "@felhom/reconciler/Transitions"
+import { Clock, Effect, Random } from "effect"
+import { boundedInterval, defaultIntervalMillis, retryDelay } from "./Pace.ts"
+import { makeReport } from "./Report.ts"
+
+/** What the loop carries from one cycle to the next. All of it may be lost in a crash: it is learnt again. */
+export interface Memory {
+  readonly known: Known
+  /** Hash of the inventory that the hub holds. */
+  readonly held: Sha256Hex | null
+  readonly intervalMillis: number
+  /** The hub's state as last seen, and failed tries in a row. */
+  readonly hub: "unseen" | "answers" | "away"
+  readonly failures: number
+  /** When the hub may be tried again, in milliseconds since the epoch. */
+  readonly hubDueAt: number
+  /** An envelope with parts that this version does not act on was told of already. */
+  readonly toldOfIgnored: boolean
+}
+
+export const freshMemory: Memory = {
+  known: nothingKnown,
+  held: null,
+  intervalMillis: defaultIntervalMillis,
+  hub: "unseen",
+  failures: 0,
+  hubDueAt: 0,
+  toldOfIgnored: false
+}
+
+/** The host, as far as the loop must know it by itself. */
+export interface Host {
+  readonly node: NodeName
+  readonly bootId: string | null
+}
+
+type Services = Observer | HubClient | StateFile | Crypto
+
+/** A hub that says no needs a person; one that does not answer may come back by itself. */
+const refusals: ReadonlySet<HubError["reason"]> = new Set([
+  "refused-certificate",
+  "unauthorized",
+  "forbidden",
+  "wrong-host"
+])
+
+const awayEvent = (error: HubError): NewEvent => ({
+  kind: refusals.has(error.reason) ? "hub.refused" : "hub.unreachable",
+  severity: "warning",
+  subject: null,
+  message: error.message
+})
+
+const recovered: NewEvent = { kind: "hub.recovered", severity: "info", subject: null, message: "the hub answers again" }
+
+/** What this version does not do yet is never dropped in silence. */
+const ignoredParts = (envelope: Envelope): ReadonlyArray<string> => [
+  ...(envelope.desired === undefined ? [] : ["a desired state"]),
+  ...(envelope.ops.length === 0 ? [] : [`${envelope.ops.length} signed op(s)`]),
+  ...(envelope.signers.length === 0 ? [] : ["a list of signers"])
+]
+
+const afterFailure = (memory: Memory, error: HubError): Effect.Effect<Memory, never, StateFile> =>
+  Effect.gen(function*() {
+    const state = yield* StateFile
+    const failures = memory.failures + 1
+    const delay = retryDelay(memory.intervalMillis, failures, yield* Random.next)
+    if (memory.hub !== "away") yield* state.record([awayEvent(error)])
+    yield* Effect.logWarning("the hub did not take the report; its events are kept", error.message).pipe(
+      Effect.annotateLogs({ reason: error.reason, failures, nextTrySeconds: Math.round(delay / 1000) })
+    )
+    return { ...memory, hub: "away", failures, hubDueAt: (yield* Clock.currentTimeMillis) + delay }
+  })
+
+const afterAnswer = (memory: Memory, sent: Sha256Hex, envelope: Envelope): Effect.Effect<Memory, never, StateFile> =>
+  Effect.gen(function*() {
+    const state = yield* StateFile
+    yield* state.acknowledge(envelope.acked)
+    const ignored = ignoredParts(envelope)
+    yield* state.record([
+      ...(memory.hub === "away" ? [recovered] : []),
+      ...(ignored.length === 0 || memory.toldOfIgnored ? [] : [{
+        kind: "envelope.ignored" as const,
+        severity: "warning" as const,
+        subject: null,
+        message: `the hub sent ${ignored.join(" and ")}, which this version of the agent does not act on`
+      }])
+    ])
+    if (memory.hub !== "answers") yield* Effect.logInfo("the hub takes reports")
+    return {
+      ...memory,
+      held: envelope.want === "full" ? null : sent,
+      intervalMillis: boundedInterval(envelope.nextReportSeconds),
+      hub: "answers",
+      failures: 0,
+      hubDueAt: 0,
+      toldOfIgnored: memory.toldOfIgnored || ignored.length > 0
+    }
+  })
+
+const exchange = (host: Host, memory: Memory, observation: Observation): Effect.Effect<Memory, never, Services> =>
+  Effect.gen(function*() {
+    const state = yield* StateFile
+    const hub = yield* HubClient
+    const { dropped, events } = yield* state.pending
+    const report = yield* makeReport({
+      reporter: { ...state.host, ...host },
+      observation,
+      sequence: yield* state.nextSequence,
+      events,
+      eventsDropped: dropped,
+      held: memory.held
+    })
+    return yield* Effect.matchEffect(hub.exchange(report), {
+      onFailure: (error) => afterFailure(memory, error),
+      onSuccess: (envelope) =>
+        Effect.zipLeft(
+          afterAnswer(memory, report.inventoryHash, envelope),
+          Effect.logDebug("the hub took a report").pipe(
+            Effect.annotateLogs({ sequence: report.sequence, events: report.events.length, acked: envelope.acked })
+          )
+        )
+    })
+  })
+
+const logEvents = (events: ReadonlyArray<NewEvent>) =>
+  Effect.forEach(
+    events,
+    (event) =>
+      (event.severity === "info" ? Effect.logInfo(event.message) : Effect.logWarning(event.message)).pipe(
+        Effect.annotateLogs({ event: event.kind })
+      ),
+    { discard: true }
+  )
+
+/**
+ * One cycle: look, note what happened, and tell the hub if it is due. With Proxmox away that is what is told; with the hub
+ * away the look and the notes go on.
+ */
+export const cycle = (host: Host, memory: Memory): Effect.Effect<Memory, never, Services> =>
+  Effect.gen(function*() {
+    const observer = yield* Observer
+    const state = yield* StateFile
+    const observation = yield* observer.observe
+    const { events, known } = advance(memory.known, observation)
+    yield* state.record(events)
+    yield* logEvents(events)
+    const now = yield* Clock.currentTimeMillis
+    const seen = { ...memory, known }
+    return now < memory.hubDueAt ? seen : yield* exchange(host, seen, observation)
+  })

@@ -1,0 +1,21 @@
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Cause, Console, Effect, Option } from "effect"
+import { runCli } from "./Cli.ts"
+import { exitCodeOf, isExplained } from "./ExitCode.ts"
+
+const program = runCli({ environment: process.env, terminal: process.stderr.isTTY })(process.argv).pipe(
+  Effect.as(0),
+  Effect.catchAllCause((cause) =>
+    Option.match(Cause.failureOption(cause), {
+      onSome: (error) => (isExplained(error) ? Effect.void : Console.error(`felhom-agent: ${error.message}`)),
+      onNone: () => (Cause.isInterruptedOnly(cause) ? Effect.void : Console.error(Cause.pretty(cause)))
+    }).pipe(Effect.as(exitCodeOf(cause)))
+  ),
+  Effect.provide(NodeContext.layer)
+)
+
+NodeRuntime.runMain(program, {
+  disableErrorReporting: true,
+  // An interrupt that comes before the program could take it is a stop that was asked for.
+  teardown: (exit, onExit) => onExit(exit._tag === "Success" && typeof exit.value === "number" ? exit.value : 0)
+})

@@ -1,0 +1,29 @@
+import { displayText } from "@felhom/domain/DisplayText"
+import { Console, Effect } from "effect"
+
+const colours = process.stdout.isTTY && process.env["NO_COLOR"] === undefined
+const paint = (code: string) => (text: string): string => (colours ? `\u001b[${code}m${text}\u001b[0m` : text)
+const bold = paint("1")
+const dim = paint("2")
+const green = paint("32")
+
+/** A chapter of the story. */
+export const chapter = (number: number, title: string): Effect.Effect<void> =>
+  Console.log(`\n${bold(`${number}. ${title}`)}`)
+
+/** What happens, in a stranger's words. */
+export const tell = (text: string): Effect.Effect<void> => Console.log(`   ${text}`)
+
+/** What was expected and came. */
+export const seen = (text: string): Effect.Effect<void> => Console.log(`   ${green("->")} ${text}`)
+
+/** What a program of ours prints, as it prints it. */
+export const quote = (text: string): Effect.Effect<void> =>
+  Console.log(
+    text.replace(/\n+$/, "").split("\n").map((line) => `   ${dim("|")} ${colours ? line : displayText(line)}`).join(
+      "\n"
+    )
+  )
+
+/** A command that the reader could type. */
+export const command = (text: string): Effect.Effect<void> => Console.log(`   ${dim("$")} ${text}`)

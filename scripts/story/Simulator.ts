@@ -1,0 +1,73 @@
+import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { Effect, Schema, type Scope } from "effect"
+import { readyLine, type Running, start } from "./Program.ts"
+import { StoryFailed } from "./StoryFailed.ts"
+
+/** The certificates that the simulator can serve: its own, the same key certified anew, and a stranger's. */
+export type CertificateName = "original" | "renewed" | "foreign"
+
+const Shown = Schema.Struct({ leaf: Schema.String })
+
+const Ready = Schema.Struct({
+  url: Schema.String,
+  control: Schema.String,
+  certificates: Schema.Struct({ original: Shown, renewed: Shown, foreign: Shown })
+})
+
+const Wire = Schema.Struct({
+  certificates: Schema.Record({
+    key: Schema.String,
+    value: Schema.Struct({ connections: Schema.Number, applicationBytes: Schema.Number })
+  })
+})
+
+/** The simulated host, and the hands of the person who stands in front of it. */
+export interface Simulator {
+  readonly running: Running
+  readonly url: string
+  readonly certificates: { readonly [name in CertificateName]: { readonly leaf: string } }
+  readonly serve: (certificate: CertificateName) => Effect.Effect<void, StoryFailed>
+  readonly setGuest: (vmid: number, status: "running" | "stopped") => Effect.Effect<void, StoryFailed>
+  /** Connections that were shown this certificate, and what was sent over them after the handshake. */
+  readonly wire: (
+    certificate: CertificateName
+  ) => Effect.Effect<{ readonly connections: number; readonly applicationBytes: number }, StoryFailed>
+}
+
+export const startSimulator = (
+  tokenFile: string
+): Effect.Effect<Simulator, StoryFailed, Scope.Scope | HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const client = yield* HttpClient.HttpClient
+    const running = yield* start({
+      name: "the simulator",
+      bundle: "pve-sim.js",
+      args: ["serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--tokens", tokenFile],
+      environment: {},
+      printsReady: true
+    })
+    const { certificates, control, url } = yield* readyLine(Ready, running)
+    const failed = (error: { readonly message: string }) =>
+      new StoryFailed({ message: `the simulator's control did not do as asked: ${error.message}` })
+    const post = (path: string, body: unknown) =>
+      HttpClientRequest.post(`${control}${path}`).pipe(
+        HttpClientRequest.bodyUnsafeJson(body),
+        client.execute,
+        Effect.flatMap(HttpClientResponse.filterStatusOk),
+        Effect.asVoid,
+        Effect.mapError(failed)
+      )
+    return {
+      running,
+      url,
+      certificates,
+      serve: (certificate) => post("/certificates", { serve: certificate }),
+      setGuest: (vmid, status) => post(`/guests/${vmid}`, { status }),
+      wire: (certificate) =>
+        client.get(`${control}/wire`).pipe(
+          Effect.flatMap(HttpClientResponse.schemaBodyJson(Wire)),
+          Effect.mapError(failed),
+          Effect.map((wire) => wire.certificates[certificate] ?? { connections: 0, applicationBytes: 0 })
+        )
+    }
+  })

@@ -1,0 +1,173 @@
+import { FileSystem } from "@effect/platform"
+import type { HostSummary } from "@felhom/domain/HubApi"
+import { humanDuration } from "@felhom/domain/HumanText"
+import { Clock, Console, Effect, Option, Ref } from "effect"
+import { randomUUID } from "node:crypto"
+import { eventsOf, makeToken, makeViewer, startHub, type Viewer, withoutGap } from "./Hub.ts"
+import { chapter, command, quote, seen, tell } from "./Narrator.ts"
+import { run, start } from "./Program.ts"
+import { startSimulator } from "./Simulator.ts"
+import { StoryFailed } from "./StoryFailed.ts"
+import { until } from "./Until.ts"
+
+const node = "demo-felhom"
+const tokenId = "felhom-agent@pve!agent"
+const guest = { vmid: 9999, name: "tiny" }
+
+const check = (holds: boolean, what: string): Effect.Effect<void, StoryFailed> =>
+  holds ? Effect.void : new StoryFailed({ message: `this does not hold: ${what}` })
+
+const untilHost = (viewer: Viewer) =>
+  until("the host in the hub's list", Effect.map(viewer.hosts.list(), (hosts) => Option.fromNullable(hosts[0])))
+
+const untilEvent = (viewer: Viewer, host: HostSummary, kind: string, after = 0) =>
+  until(
+    `an event ${kind} at the hub`,
+    Effect.map(eventsOf(viewer, host.host.id), (events) =>
+      Option.fromNullable(events.find((event) => event.kind === kind && event.seq > after)))
+  )
+
+/** All of it, step by step. The ref holds the step that is being told, for the message if it fails. */
+export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const began = yield* Clock.currentTimeMillis
+    const folder = yield* fs.makeTempDirectoryScoped({ prefix: "felhom-story-" })
+    const act = (number: number, title: string) => Effect.zipRight(Ref.set(step, title), chapter(number, title))
+
+    yield* act(1, "A Proxmox VE host")
+    const secret = randomUUID()
+    const tokenFile = `${folder}/tokens.json`
+    yield* fs.writeFileString(tokenFile, JSON.stringify({ [tokenId]: secret }), { mode: 0o600 })
+    const simulator = yield* startSimulator(tokenFile)
+    yield* tell(
+      `A simulator answers as Proxmox VE 9.2 would, at ${simulator.url}. It stands in the world that was recorded`
+    )
+    yield* tell(
+      "from a real host: four guests, two storages, one disk. Everything you see goes over real TLS on this machine."
+    )
+
+    yield* act(2, "Its hub, somewhere else")
+    const hubData = `${folder}/hub`
+    const hub = yield* startHub({ data: hubData, listen: "127.0.0.1:0" })
+    const hubListen = new URL(hub.url).host
+    const hostToken = yield* makeToken(hubData, "host", "story")
+    const viewerToken = yield* makeToken(hubData, "viewer", "story")
+    const viewer = yield* makeViewer(hub, viewerToken)
+    yield* tell(
+      `The hub is up at ${hub.url}. Its owner made a token for one host; the hub keeps only the token's hash.`
+    )
+
+    const agentEnvironment = {
+      FELHOM_AGENT_PROXMOX_URL: simulator.url,
+      FELHOM_AGENT_PROXMOX_NODE: node,
+      // Two pins: the certificate of today and the one that the host's owner has prepared for its renewal.
+      FELHOM_AGENT_PROXMOX_FINGERPRINT:
+        `${simulator.certificates.original.leaf},${simulator.certificates.renewed.leaf}`,
+      FELHOM_AGENT_PROXMOX_TOKEN_ID: tokenId,
+      FELHOM_AGENT_PROXMOX_TOKEN: secret,
+      FELHOM_AGENT_HUB_URL: hub.url,
+      FELHOM_AGENT_HUB_FINGERPRINT: hub.fingerprint,
+      FELHOM_AGENT_HUB_TOKEN: hostToken,
+      FELHOM_AGENT_STATE_DIR: `${folder}/agent`,
+      FELHOM_AGENT_RUNTIME_DIR: `${folder}/run`
+    }
+    const operatorEnvironment = {
+      FELHOM_HUB_URL: hub.url,
+      FELHOM_HUB_FINGERPRINT: hub.fingerprint,
+      FELHOM_TOKEN: viewerToken
+    }
+
+    yield* act(3, "The agent shows that it may do its work")
+    yield* command("node dist/main.js selftest")
+    yield* quote(yield* run("main.js", ["selftest"], agentEnvironment))
+    yield* command(`node dist/main.js selftest task --vmid ${guest.vmid}`)
+    yield* quote(yield* run("main.js", ["selftest", "task", "--vmid", String(guest.vmid)], agentEnvironment))
+
+    yield* act(4, "The agent enrols and reports")
+    const agent = yield* start({
+      name: "the agent",
+      bundle: "main.js",
+      args: ["daemon"],
+      environment: agentEnvironment,
+      printsReady: false
+    })
+    const host = yield* untilHost(viewer)
+    yield* check(host.guests?.total === 4, "the hub knows four guests")
+    yield* seen(`Host ${host.host.node} appeared at the hub. The token now belongs to it alone.`)
+    yield* command(`node dist/felhom.js host ${node}`)
+    yield* quote(yield* run("felhom.js", ["host", node], operatorEnvironment))
+
+    const allEvents = Effect.mapError(
+      eventsOf(viewer, host.host.id),
+      (error) => new StoryFailed({ message: `the hub did not give its events: ${error.message}` })
+    )
+
+    yield* act(5, "Somebody starts a guest by hand")
+    yield* simulator.setGuest(guest.vmid, "running")
+    const changed = yield* untilEvent(viewer, host, "guest.changed")
+    yield* seen(`The hub knows: ${changed.message}.`)
+
+    yield* act(6, "Somebody else answers in the host's place")
+    yield* simulator.serve("foreign")
+    yield* tell("The certificate at the host's address is now a stranger's.")
+    const refused = yield* untilEvent(viewer, host, "proxmox.refused")
+    const wire = yield* simulator.wire("foreign")
+    yield* seen(`The agent tells its hub: ${refused.message}`)
+    yield* check(wire.connections > 0, "the agent met the stranger's certificate")
+    yield* check(wire.applicationBytes === 0, "no byte was sent to the stranger")
+    yield* seen(
+      `${wire.connections} connections were opened to the stranger, and ${wire.applicationBytes} bytes sent to it.`
+    )
+
+    yield* act(7, "The host renews its certificate")
+    yield* simulator.serve("renewed")
+    yield* tell("This is the certificate that the agent's second pin names.")
+    yield* untilEvent(viewer, host, "proxmox.recovered", refused.seq)
+    yield* seen("The agent took it, and reports again. Nobody had to restart anything.")
+
+    yield* act(8, "The hub goes away")
+    const before = (yield* allEvents).at(-1)?.seq ?? 0
+    yield* hub.running.stop
+    yield* tell("The hub is stopped. Meanwhile the guest is stopped by hand, and started again.")
+    const agentSays = (what: string, count: number) =>
+      until(
+        `the agent's log to say ${count} times: ${what}`,
+        Effect.map(agent.log, (text) => (text.split(what).length > count ? Option.some(count) : Option.none()))
+      )
+    yield* simulator.setGuest(guest.vmid, "stopped")
+    yield* agentSays("from running to stopped", 1)
+    yield* simulator.setGuest(guest.vmid, "running")
+    yield* agentSays("from stopped to running", 2)
+    yield* agentSays("its events are kept", 1)
+    yield* seen("The agent keeps what it saw, and tries the hub again after longer and longer pauses.")
+
+    yield* act(9, "The hub comes back")
+    const again = yield* startHub({ data: hubData, listen: hubListen })
+    yield* untilEvent(viewer, host, "hub.recovered", before)
+    const events = yield* allEvents
+    yield* check(withoutGap(events), "the numbers of the hub's events have no gap")
+    const missed = events.filter((event) => event.seq > before)
+    yield* check(
+      missed.filter((event) => event.kind === "guest.changed").length === 2,
+      "both changes that happened while it was away are at the hub"
+    )
+    for (const event of missed) yield* seen(`#${event.seq} ${event.message}`)
+    yield* seen(`${events.length} of ${events.length} events are at the hub, without a gap: none was lost.`)
+
+    yield* Ref.set(step, "the end")
+    const took = humanDuration((yield* Clock.currentTimeMillis) - began)
+    yield* Console.log(`\nThat was the story, in ${took}.`)
+    if (!options.once) {
+      yield* Console.log("\nAll of it goes on running. To look around, in another terminal:\n")
+      for (const [name, value] of Object.entries(operatorEnvironment)) yield* Console.log(`  export ${name}='${value}'`)
+      yield* Console.log(`  node dist/felhom.js hosts\n  node dist/felhom.js host ${node}`)
+      yield* Console.log(
+        `\nThe hub's API is described at ${hub.url}/docs. Ctrl-C ends everything and leaves nothing behind.`
+      )
+      return yield* Effect.never
+    }
+    yield* agent.stop
+    yield* again.running.stop
+    yield* simulator.running.stop
+  })
