@@ -41,6 +41,8 @@ export const proxmox: Layer.Layer<
 export const hub: Layer.Layer<HubClient.HubClient, SettingsError, Configured> = Layer.unwrapEffect(
   Effect.map(Settings.hubSettings, (settings) =>
     HubClient.layer.pipe(
+      // It refuses a URL that is not https; the settings have refused that before.
+      Layer.orDie,
       Layer.provide(Layer.merge(pinned(settings), Layer.succeed(HubClientConfig, settings)))
     ))
 )

@@ -1,5 +1,5 @@
-import { NodeHttpClient, Undici } from "@effect/platform-node"
 import type { HttpClient } from "@effect/platform"
+import { NodeHttpClient, Undici } from "@effect/platform-node"
 import { formatFingerprint, type PeerPin, type PeerPins, PinMismatch } from "@felhom/domain/PeerPin"
 import { Effect, Layer } from "effect"
 import type { X509Certificate } from "node:crypto"
@@ -90,7 +90,9 @@ const agent = (peer: string, pins: PeerPins): Undici.Agent =>
  *
  * An open connection stays trusted when the peer's certificate changes; the next handshake decides again.
  */
-export const layer = (options: { readonly peer: string; readonly pins: PeerPins }): Layer.Layer<HttpClient.HttpClient> =>
+export const layer = (
+  options: { readonly peer: string; readonly pins: PeerPins }
+): Layer.Layer<HttpClient.HttpClient> =>
   NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
     Layer.provide(Layer.scoped(
       NodeHttpClient.Dispatcher,

@@ -161,7 +161,10 @@ describe("a pinned peer", () => {
     Effect.gen(function*() {
       const ours = yield* identity()
       const server = yield* TlsServer.start(ours)
-      const response = yield* Effect.flatMap(HttpClient.HttpClient, (client) => client.get(`${server.origin}/elsewhere`))
+      const response = yield* Effect.flatMap(
+        HttpClient.HttpClient,
+        (client) => client.get(`${server.origin}/elsewhere`)
+      )
         .pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
       expect(response.status).toBe(302)
     }))

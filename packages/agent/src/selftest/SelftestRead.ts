@@ -7,7 +7,9 @@ import { Checklist } from "./Checklist.ts"
 /** A check whose question was answered, but not well. */
 class NotAsNeeded extends Data.TaggedError("NotAsNeeded")<{ readonly message: string }> {}
 
-const list = (items: ReadonlyArray<string>): string => (items.length === 0 ? "none" : items.map(displayText).join(", "))
+// Proxmox gives lists in any order.
+const list = (items: ReadonlyArray<string>): string =>
+  items.length === 0 ? "none" : items.map(displayText).sort().join(", ")
 
 const unreadable = (rows: ReadonlyArray<{ readonly row: string }>): string =>
   rows.length === 0 ? "" : `; could not read ${list(rows.map(({ row }) => row))}`

@@ -8,7 +8,7 @@ import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { type AgentPrivilege, checkRights, explainMissing } from "@felhom/reconciler/Rights"
-import { Data, Effect, Ref } from "effect"
+import { Data, Effect, Fiber, Ref } from "effect"
 import { Checklist } from "./Checklist.ts"
 
 /** The one name that the selftest uses. A snapshot of that name that was there before is never touched. */
@@ -72,6 +72,13 @@ const rights = (vmid: Vmid) =>
     const finding = yield* checkRights(privileges.map((privilege) => ({ privilege, path: `/vms/${vmid}` })))
     if (finding.missing.length > 0) return yield* refuse(explainMissing(finding, client.tokenId))
   })
+
+/**
+ * Runs a step to its end even when the selftest is told to stop. It runs as a fiber of its own: where interruption is merely
+ * switched off, a call's time limit could not be cancelled either, and every call would take all of its limit.
+ */
+const toItsEnd = <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptible(Effect.flatMap(Effect.forkDaemon(Effect.interruptible(step)), Fiber.join))
 
 /** Everything that can be known beforehand is asked beforehand: a test that is refused has touched nothing. */
 const chooseSubject = (vmid: Vmid, options: { readonly allowRunning: boolean }) =>
@@ -166,11 +173,11 @@ const snapshotSteps = (subject: Subject, traces: Traces) =>
       return yield* strictly(yield* tasks.wait(yield* client.rollback(ref, selftestSnapshot, mandate)))
     })
     // Ctrl-C takes effect between these steps: in the middle of one, nobody could say whether the snapshot is ours.
-    yield* checklist.step("snapshot", Effect.uninterruptible(take), (detail) => detail)
-    yield* checklist.step("rollback", Effect.uninterruptible(back), (detail) => detail)
+    yield* checklist.step("snapshot", toItsEnd(take), (detail) => detail)
+    yield* checklist.step("rollback", toItsEnd(back), (detail) => detail)
     yield* checklist.step(
       "delete snapshot",
-      Effect.uninterruptible(removeSnapshot(subject, traces)),
+      toItsEnd(removeSnapshot(subject, traces)),
       (detail) => detail
     )
   })
@@ -278,6 +285,6 @@ export const selftestTask = (vmid: Vmid, options: { readonly allowRunning: boole
     const traces: Traces = { snapshot: yield* Ref.make(false), description: yield* Ref.make(false) }
     yield* Effect.ensuring(
       Effect.zipRight(snapshotSteps(subject, traces), descriptionSteps(subject, traces)),
-      Effect.uninterruptible(putBack(subject, traces))
+      toItsEnd(putBack(subject, traces))
     )
   })

@@ -1,0 +1,221 @@
+import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { pinMismatchOf } from "@felhom/domain/PeerPin"
+import { Duration, Effect, Either, Predicate, Redacted, Ref, Schema, Stream } from "effect"
+import { classify } from "./Classification.ts"
+import { emptyParameters, encodeParameters, encodePath, type Parameters } from "./FormEncoding.ts"
+import type { ProxmoxSettings } from "./ProxmoxConfig.ts"
+import { type Method, ProxmoxError, type ProxmoxReason } from "./ProxmoxError.ts"
+
+/** One request to the API. */
+export interface Call {
+  readonly method: Method
+  /** Below `/api2/json`, each segment as it is named, without any encoding. */
+  readonly path: ReadonlyArray<string | number>
+  /** Goes into the query of a GET or DELETE, which take no body, and into the form of a POST or PUT (platform-facts 11, item 11). */
+  readonly parameters?: Parameters
+}
+
+/** What a successful answer holds (platform-facts 1.0). */
+export interface Answer {
+  readonly data: unknown
+  /** How many there are in all, where a list was cut. */
+  readonly total: unknown
+}
+
+/** Sends calls and sorts what goes wrong. */
+export interface Transport {
+  /**
+   * Sends one call. `before` runs when it is this call's turn, just before its first byte: if it fails, nothing is sent.
+   */
+  readonly send: <E = never>(call: Call, before?: Effect.Effect<unknown, E>) => Effect.Effect<Answer, ProxmoxError | E>
+  /** A failure that the caller of this transport found out itself. */
+  readonly failure: (
+    call: Call,
+    reason: ProxmoxReason,
+    detail: string,
+    errors?: { readonly [parameter: string]: string }
+  ) => ProxmoxError
+}
+
+// pveproxy gives up on its own backend after 30 s (platform-facts 3.5), so an answer that is to come has come by then.
+const answerLimit = Duration.seconds(60)
+const bodyLimitBytes = 16 * 1024 * 1024
+// pveproxy's own limit for a request (platform-facts 3.5).
+const formLimitBytes = 512 * 1024
+// Three blocking workers serve everybody on the host (platform-facts 3.5).
+const callsInFlight = 2
+
+const codeOf = (error: unknown): string | undefined => {
+  let current = error
+  for (let depth = 0; depth < 8; depth += 1) {
+    if (!Predicate.isRecord(current)) return undefined
+    if (typeof current["code"] === "string") return current["code"]
+    current = current["cause"]
+  }
+  return undefined
+}
+
+const wordsOf = (error: HttpClientError.HttpClientError): string => {
+  const code = codeOf(error)
+  const cause = Predicate.isRecord(error.cause) ? error.cause["message"] : undefined
+  const words = typeof cause === "string" ? cause : error.description ?? ""
+  return code === undefined || words.includes(code) ? words : `${code}: ${words}`
+}
+
+// The connection was never there, so nothing can have been carried out.
+const neverConnected = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+// An idle connection that the other side closed at the same moment (platform-facts 11, item 11): reading again is harmless.
+const closedUnderUs = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"])
+
+const mayReadAgain = (call: Call, error: HttpClientError.HttpClientError): boolean =>
+  call.method === "GET" && error._tag === "RequestError" && closedUnderUs.has(codeOf(error) ?? "")
+
+interface TooLarge {
+  readonly _tag: "TooLarge"
+}
+
+const bodyOf = (
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<string, HttpClientError.ResponseError | TooLarge> =>
+  Effect.gen(function*() {
+    const decoder = new TextDecoder()
+    const parts: Array<string> = []
+    const size = yield* Ref.make(0)
+    yield* Stream.runForEach(response.stream, (chunk) =>
+      Effect.flatMap(
+        Ref.updateAndGet(size, (sum) => sum + chunk.length),
+        (sum) => {
+          if (sum > bodyLimitBytes) return Effect.fail<TooLarge>({ _tag: "TooLarge" })
+          parts.push(decoder.decode(chunk, { stream: true }))
+          return Effect.void
+        }
+      ))
+    parts.push(decoder.decode())
+    return parts.join("")
+  }).pipe(
+    // A 401 has no body at all (platform-facts 3.4).
+    Effect.catchIf((error) => error._tag === "ResponseError" && error.reason === "EmptyBody", () => Effect.succeed(""))
+  )
+
+const parseAnswer = Schema.decodeUnknownEither(
+  Schema.parseJson(Schema.Struct({ data: Schema.Unknown, total: Schema.optional(Schema.Unknown) }))
+)
+
+// The value is percent-decoded by the server and ends at a `;` (platform-facts 3.1).
+const credential = (settings: ProxmoxSettings): string =>
+  `PVEAPIToken=${settings.tokenId.replace(/[^\w@.!-]+/g, encodeURIComponent)}=${
+    Redacted.value(settings.secret).replace(/[%;]/g, encodeURIComponent)
+  }`
+
+const requestOf = (call: Call, settings: ProxmoxSettings): HttpClientRequest.HttpClientRequest => {
+  const encoded = encodeParameters(call.parameters ?? {})
+  const inQuery = call.method === "GET" || call.method === "DELETE"
+  const url = `${settings.url.origin}/api2/json${encodePath(call.path)}${
+    inQuery && encoded !== "" ? `?${encoded}` : ""
+  }`
+  const request = HttpClientRequest.make(call.method)(url).pipe(
+    HttpClientRequest.setHeader("authorization", credential(settings)),
+    HttpClientRequest.acceptJson
+  )
+  return inQuery || encoded === ""
+    ? request
+    : HttpClientRequest.bodyText(request, encoded, "application/x-www-form-urlencoded")
+}
+
+export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): Effect.Effect<Transport> =>
+  Effect.gen(function*() {
+    const turns = yield* Effect.makeSemaphore(callsInFlight)
+    // The host learns nothing about our traces.
+    const http = HttpClient.withTracerPropagation(client, false)
+
+    const errorAt = (
+      call: Call,
+      fields: Omit<ConstructorParameters<typeof ProxmoxError>[0], "method" | "path" | "host" | "tokenId">
+    ) =>
+      new ProxmoxError({
+        method: call.method,
+        path: `/${call.path.join("/")}`,
+        host: settings.url.host,
+        tokenId: settings.tokenId,
+        ...fields
+      })
+    const failure: Transport["failure"] = (call, reason, detail, errors = {}) =>
+      errorAt(call, { reason, status: null, detail, errors })
+    // For what went wrong after a request may have left: only a read is known to have changed nothing.
+    const broken = (call: Call, detail: string) =>
+      failure(call, call.method === "GET" ? "unreachable" : "outcome-unknown", detail)
+
+    const ofHttp = (call: Call) => (error: HttpClientError.HttpClientError): ProxmoxError => {
+      const mismatch = pinMismatchOf(error)
+      if (mismatch !== undefined) {
+        return errorAt(call, { reason: "refused-certificate", status: null, detail: "", errors: {}, cause: mismatch })
+      }
+      if (error._tag === "RequestError" && neverConnected.has(codeOf(error) ?? "")) {
+        return failure(call, "unreachable", wordsOf(error))
+      }
+      return broken(call, wordsOf(error))
+    }
+
+    const unreadable = (call: Call, status: number, detail: string) =>
+      errorAt(call, { reason: call.method === "GET" ? "malformed" : "outcome-unknown", status, detail, errors: {} })
+
+    const answerOf = (call: Call, status: number, body: string): Either.Either<Answer, ProxmoxError> => {
+      if (status < 200 || status > 299) {
+        return Either.left(errorAt(call, { status, ...classify({ method: call.method, status, body }) }))
+      }
+      return Either.mapBoth(parseAnswer(body), {
+        onLeft: () =>
+          unreadable(call, status, /^\s*</.test(body) ? "an HTML page instead of JSON" : "no JSON with a data key"),
+        onRight: ({ data, total }) => ({ data, total })
+      })
+    }
+
+    const refusal = (call: Call): ProxmoxError | undefined => {
+      const empty = emptyParameters(call.parameters ?? {})
+      if (empty.length > 0) {
+        const errors = Object.fromEntries(empty.map((name) => [name, "must not be empty"]))
+        return failure(call, "invalid", "nothing was sent", errors)
+      }
+      return encodeParameters(call.parameters ?? {}).length > formLimitBytes
+        ? failure(call, "too-large", "nothing was sent")
+        : undefined
+    }
+
+    const exchange = (call: Call): Effect.Effect<Answer, ProxmoxError> =>
+      http.execute(requestOf(call, settings)).pipe(
+        Effect.retry({ times: 1, while: (error) => mayReadAgain(call, error) }),
+        Effect.flatMap((response) => Effect.map(bodyOf(response), (body) => ({ status: response.status, body }))),
+        Effect.mapError((error) =>
+          error._tag === "TooLarge"
+            ? failure(
+              call,
+              call.method === "GET" ? "too-large" : "outcome-unknown",
+              `an answer of more than ${bodyLimitBytes} bytes`
+            )
+            : ofHttp(call)(error)
+        ),
+        Effect.timeoutFail({
+          duration: answerLimit,
+          onTimeout: () => broken(call, `no answer within ${Duration.toSeconds(answerLimit)} s`)
+        }),
+        Effect.flatMap(({ body, status }) => answerOf(call, status, body))
+      )
+
+    return {
+      failure,
+      send: <E = never>(call: Call, before: Effect.Effect<unknown, E> = Effect.void) => {
+        const refused = refusal(call)
+        return refused === undefined
+          ? turns.withPermits(1)(Effect.zipRight(before, exchange(call)))
+          : Effect.fail(refused)
+      }
+    }
+  })
