@@ -3,8 +3,8 @@ import type { HostId } from "@felhom/domain/HostId"
 import { HubApi } from "@felhom/domain/HubApi"
 import { parsePins } from "@felhom/domain/PeerPin"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
-import { Effect, Schema, type Scope } from "effect"
-import { readyLine, run, type Running, start } from "./Program.ts"
+import { Context, Effect, Layer, Schema, type Scope } from "effect"
+import { type Cast, readyLine, run, type Running, start } from "./Program.ts"
 import { StoryFailed } from "./StoryFailed.ts"
 
 const Ready = Schema.Struct({ url: Schema.String, fingerprint: Schema.String })
@@ -14,7 +14,7 @@ type Ready = typeof Ready.Type
 export const startHub = (options: {
   readonly data: string
   readonly listen: string
-}): Effect.Effect<Ready & { readonly running: Running }, StoryFailed, Scope.Scope> =>
+}): Effect.Effect<Ready & { readonly running: Running }, StoryFailed, Scope.Scope | Cast> =>
   Effect.gen(function*() {
     const running = yield* start({
       name: "the hub",
@@ -37,10 +37,14 @@ export const makeToken = (data: string, role: "host" | "viewer", label: string):
 export const makeViewer = (hub: Ready, token: string) =>
   Effect.gen(function*() {
     const pins = yield* Effect.mapError(parsePins(hub.fingerprint), ({ message }) => new StoryFailed({ message }))
-    return yield* HttpApiClient.make(HubApi, {
+    const http = yield* Layer.build(PinnedHttp.layer({ peer: new URL(hub.url).host, pins }))
+    return yield* HttpApiClient.makeWith(HubApi, {
       baseUrl: hub.url,
-      transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
-    }).pipe(Effect.provide(PinnedHttp.layer({ peer: new URL(hub.url).host, pins })))
+      httpClient: HttpClient.mapRequest(
+        Context.get(http, HttpClient.HttpClient),
+        HttpClientRequest.bearerToken(token)
+      )
+    })
   })
 export type Viewer = Effect.Effect.Success<ReturnType<typeof makeViewer>>
 

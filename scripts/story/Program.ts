@@ -1,4 +1,4 @@
-import { Effect, Schema, type Scope } from "effect"
+import { Context, Effect, Ref, Schema, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -26,6 +26,9 @@ export interface Running {
   /** Asks it to end, and waits until it has; a program that takes too long is killed, and that is a failure. */
   readonly stop: Effect.Effect<void, StoryFailed>
 }
+
+/** All programs that were started, for what they wrote if the story fails. */
+export class Cast extends Context.Tag("felhom/story/Cast")<Cast, Ref.Ref<ReadonlyArray<Running>>>() {}
 
 const patience = 10_000
 
@@ -61,7 +64,7 @@ export const start = (options: {
   readonly args: ReadonlyArray<string>
   readonly environment: Environment
   readonly printsReady: boolean
-}): Effect.Effect<Running, StoryFailed, Scope.Scope> =>
+}): Effect.Effect<Running, StoryFailed, Scope.Scope | Cast> =>
   Effect.gen(function*() {
     const logged: Array<string> = []
     const child = yield* Effect.acquireRelease(
@@ -92,12 +95,14 @@ export const start = (options: {
         onTimeout: () => new StoryFailed({ message: `${options.name} was not ready in time:\n${logged.join("")}` })
       })
     )
-    return {
+    const running = (ready: string): Running => ({
       name: options.name,
-      ready: options.printsReady ? yield* firstLine : "",
+      ready,
       log: Effect.sync(() => logged.join("")),
       stop: stopChild(options.name, child)
-    }
+    })
+    yield* Ref.update(yield* Cast, (all) => [...all, running("")])
+    return running(options.printsReady ? yield* firstLine : "")
   })
 
 /** Reads a program's ready line. */

@@ -1,6 +1,6 @@
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect, Schema, type Scope } from "effect"
-import { readyLine, type Running, start } from "./Program.ts"
+import { type Cast, readyLine, type Running, start } from "./Program.ts"
 import { StoryFailed } from "./StoryFailed.ts"
 
 /** The certificates that the simulator can serve: its own, the same key certified anew, and a stranger's. */
@@ -14,11 +14,10 @@ const Ready = Schema.Struct({
   certificates: Schema.Struct({ original: Shown, renewed: Shown, foreign: Shown })
 })
 
+const Totals = Schema.Struct({ connections: Schema.Number, applicationBytes: Schema.Number })
+
 const Wire = Schema.Struct({
-  certificates: Schema.Record({
-    key: Schema.String,
-    value: Schema.Struct({ connections: Schema.Number, applicationBytes: Schema.Number })
-  })
+  perCertificate: Schema.Struct({ original: Totals, renewed: Totals, foreign: Totals })
 })
 
 /** The simulated host, and the hands of the person who stands in front of it. */
@@ -29,14 +28,12 @@ export interface Simulator {
   readonly serve: (certificate: CertificateName) => Effect.Effect<void, StoryFailed>
   readonly setGuest: (vmid: number, status: "running" | "stopped") => Effect.Effect<void, StoryFailed>
   /** Connections that were shown this certificate, and what was sent over them after the handshake. */
-  readonly wire: (
-    certificate: CertificateName
-  ) => Effect.Effect<{ readonly connections: number; readonly applicationBytes: number }, StoryFailed>
+  readonly wire: (certificate: CertificateName) => Effect.Effect<typeof Totals.Type, StoryFailed>
 }
 
 export const startSimulator = (
   tokenFile: string
-): Effect.Effect<Simulator, StoryFailed, Scope.Scope | HttpClient.HttpClient> =>
+): Effect.Effect<Simulator, StoryFailed, Scope.Scope | Cast | HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const client = yield* HttpClient.HttpClient
     const running = yield* start({
@@ -67,7 +64,7 @@ export const startSimulator = (
         client.get(`${control}/wire`).pipe(
           Effect.flatMap(HttpClientResponse.schemaBodyJson(Wire)),
           Effect.mapError(failed),
-          Effect.map((wire) => wire.certificates[certificate] ?? { connections: 0, applicationBytes: 0 })
+          Effect.map(({ perCertificate }) => perCertificate[certificate])
         )
     }
   })

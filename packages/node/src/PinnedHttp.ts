@@ -93,7 +93,8 @@ const agent = (peer: string, pins: PeerPins): Undici.Agent =>
 export const layer = (
   options: { readonly peer: string; readonly pins: PeerPins }
 ): Layer.Layer<HttpClient.HttpClient> =>
-  NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
+  // Fresh: layers are built once for each reference, so two peers would otherwise share the first one's client, and its pins.
+  Layer.fresh(NodeHttpClient.layerUndiciWithoutDispatcher).pipe(
     Layer.provide(Layer.scoped(
       NodeHttpClient.Dispatcher,
       Effect.acquireRelease(

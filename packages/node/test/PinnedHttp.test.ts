@@ -3,7 +3,7 @@ import { it } from "@effect/vitest"
 import { formatFingerprint, type PeerPin, pinMismatchOf } from "@felhom/domain/PeerPin"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
 import * as TlsIdentity from "@felhom/node/TlsIdentity"
-import { Cause, Effect, Exit, Option } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
 import { describe, expect } from "vitest"
 import * as TlsServer from "./TlsServer.ts"
 
@@ -68,6 +68,30 @@ describe("a peer that no pin names", () => {
         Array.from({ length: 20 }, () => formatFingerprint(theirs.leafSha256))
       )
       expect(server.received()).toBe(0)
+    }))
+
+  it.scopedLive("is not let in by the pins of another peer of the same program", () =>
+    Effect.gen(function*() {
+      const [one, other] = [yield* identity(), yield* identity()]
+      const [first, second] = [yield* TlsServer.start(one), yield* TlsServer.start(other)]
+      class Second extends Context.Tag("test/Second")<Second, HttpClient.HttpClient>() {}
+      // As a program builds them: both layers in one build, where equal references are built once.
+      const both = Layer.merge(
+        PinnedHttp.layer({ peer: first.peer, pins: [leaf(one)] }),
+        Layer.project(
+          PinnedHttp.layer({ peer: second.peer, pins: [leaf(other)] }),
+          HttpClient.HttpClient,
+          Second,
+          (client) => client
+        )
+      )
+      yield* Effect.gen(function*() {
+        expect(yield* get(`${first.origin}/a`)).toBe("answered /a")
+        const toSecond = Effect.provideServiceEffect(HttpClient.HttpClient, Second)
+        expect(yield* toSecond(get(`${second.origin}/b`))).toBe("answered /b")
+        const crossed = yield* Effect.exit(toSecond(secretPost(first.origin)))
+        expect(mismatchIn(crossed)?.leaf).toBe(formatFingerprint(one.leafSha256))
+      }).pipe(Effect.provide(both))
     }))
 
   it.scopedLive("is not let in by a pin of the other kind with the same digits", () =>

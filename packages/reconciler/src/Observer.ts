@@ -223,7 +223,7 @@ const make = Effect.gen(function*() {
 
 const wholeCondition = (error: ProxmoxError): ProxmoxCondition => {
   const state = conditionOf[error.reason]
-  return state === undefined ? { state: "ok" } : { state, reason: error.message }
+  return state === undefined ? { state: "ok" } : { state, reason: error.cause?.message ?? error.message }
 }
 
 const mapSection = <A, B>(from: Section<A>, map: (value: A) => B): Section<B> =>

@@ -1,0 +1,75 @@
+import { type CliApp, Command, Options, ValidationError } from "@effect/cli"
+import { version } from "@felhom/domain/Version"
+import { Cause, Console, Effect, Exit } from "effect"
+import type { ListenFailed } from "./Listening.ts"
+import { parseAddress, parsePrivileges, parseSpeed, serve, type ServeRefused } from "./Serve.ts"
+import type { WorldError } from "./World.ts"
+
+const options = {
+  listen: Options.text("listen").pipe(
+    Options.withDescription("where the Proxmox VE API answers"),
+    Options.withDefault("127.0.0.1:8006")
+  ),
+  control: Options.text("control").pipe(
+    Options.withDescription("where the control port listens, on loopback"),
+    Options.withDefault("127.0.0.1:0")
+  ),
+  speed: Options.float("speed").pipe(
+    Options.withDescription("how many times faster than a real host tasks and delays pass"),
+    Options.withDefault(1)
+  ),
+  world: Options.text("world").pipe(Options.withDescription("a file with the host's state"), Options.optional),
+  tokens: Options.text("tokens").pipe(
+    Options.withDescription("a file with a JSON object, token id to secret"),
+    Options.optional
+  ),
+  privileges: Options.text("privileges").pipe(
+    Options.withDescription("privileges of the role FelhomAgent: a list, agent (the 16 it needs), or recorded"),
+    Options.withDefault("agent")
+  )
+}
+
+const serveCommand = Command.make("serve", options, (given) =>
+  Effect.gen(function*() {
+    return yield* serve({
+      listen: yield* parseAddress("--listen", given.listen),
+      control: yield* parseAddress("--control", given.control),
+      speed: yield* parseSpeed(given.speed),
+      world: given.world,
+      tokens: given.tokens,
+      privileges: yield* parsePrivileges(given.privileges)
+    })
+  })).pipe(Command.withDescription("Runs a simulated host until it is stopped"))
+
+const command = Command.make("pve-sim").pipe(
+  Command.withDescription("A simulator of the Proxmox VE 9.2 API"),
+  Command.withSubcommands([serveCommand])
+)
+
+/** 0: done, or stopped when asked to; 1: failed; 2: called wrongly. */
+export type ExitCode = 0 | 1 | 2
+
+/** What a run's end means to the shell. An interrupt is how a simulator is meant to end. */
+export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): ExitCode =>
+  Exit.match(exit, {
+    onSuccess: (code) => code === 1 || code === 2 ? code : 0,
+    onFailure: (cause) => Cause.isInterruptedOnly(cause) ? 0 : 1
+  })
+
+// A port that is taken is the machine's fault, everything else that stops a start was asked for.
+const isWrongCall = (error: ServeRefused | WorldError | ListenFailed): boolean =>
+  error._tag !== "ListenFailed" || error.reason === "not-loopback"
+
+/**
+ * Runs the command line, `argv` as Node gives it; why it failed is one sentence on stderr.
+ */
+export const run = (argv: ReadonlyArray<string>): Effect.Effect<ExitCode, never, CliApp.CliApp.Environment> =>
+  Command.run(command, { name: "pve-sim", version, executable: "pve-sim" })(argv).pipe(
+    Effect.as(0 as const),
+    Effect.catchAll((error) =>
+      // The command line's own errors have been told by then.
+      ValidationError.isValidationError(error)
+        ? Effect.succeed(2 as const)
+        : Effect.as(Console.error(error.message), isWrongCall(error) ? 2 as const : 1 as const)
+    )
+  )

@@ -1,0 +1,57 @@
+import { Schema } from "effect"
+import { AclEntry } from "./World.ts"
+
+const Vmid = Schema.Int
+const Privileges = Schema.Array(Schema.String)
+
+/**
+ * What a person with root on the host's console may do, without any token, task or permission check. It is there for tests
+ * and demonstrations: the world changes behind the back of whoever talks to the API.
+ */
+export const ConsoleChange = Schema.Union(
+  Schema.TaggedStruct("guest.status", { vmid: Vmid, status: Schema.Literal("running", "stopped") }),
+  /** Sets one key of the configuration, or removes it with null. `lock` is such a key: `pct set --lock`, `pct unlock`. */
+  Schema.TaggedStruct("guest.set", { vmid: Vmid, key: Schema.NonEmptyString, value: Schema.NullOr(Schema.String) }),
+  Schema.TaggedStruct("guest.snapshot", {
+    vmid: Vmid,
+    name: Schema.NonEmptyString,
+    description: Schema.optionalWith(Schema.String, { default: () => "" })
+  }),
+  Schema.TaggedStruct("guest.delsnapshot", { vmid: Vmid, name: Schema.NonEmptyString }),
+  /** True: the guest ignores a polite request to shut down. */
+  Schema.TaggedStruct("guest.stubborn", { vmid: Vmid, stubborn: Schema.Boolean }),
+  Schema.TaggedStruct("role.set", { roleid: Schema.NonEmptyString, privs: Privileges }),
+  Schema.TaggedStruct("acl.add", { entry: AclEntry }),
+  Schema.TaggedStruct("acl.remove", { path: Schema.String, ugid: Schema.String }),
+  Schema.TaggedStruct("token.add", {
+    tokenid: Schema.NonEmptyString,
+    privsep: Schema.optionalWith(Schema.Literal(0, 1), { default: () => 1 as const }),
+    expire: Schema.optionalWith(Schema.Int, { default: () => 0 }),
+    secret: Schema.NonEmptyString
+  }),
+  Schema.TaggedStruct("token.remove", { tokenid: Schema.NonEmptyString }),
+  /** SIGKILL to a worker: its task is left without a last line, and a lock it held stays in the config. */
+  Schema.TaggedStruct("task.kill", { upid: Schema.NonEmptyString }),
+  /** `systemctl stop` and `start`. Without pmxcfs there is no /etc/pve, so nobody can be told apart (platform-facts 3.4). */
+  Schema.TaggedStruct("service.set", { name: Schema.Literal("pvedaemon", "pmxcfs"), running: Schema.Boolean }),
+  /** What `/nodes` shows as the served certificate's SHA-256, `AA:BB:…`. */
+  Schema.TaggedStruct("certificate.set", { fingerprint: Schema.NonEmptyString })
+)
+export type ConsoleChange = typeof ConsoleChange.Type
+
+/** The change names something that is not there, or makes no sense. Nothing was changed. */
+export class ConsoleRefused extends Schema.TaggedError<ConsoleRefused>()("ConsoleRefused", {
+  reason: Schema.Literal(
+    "no-such-guest",
+    "no-such-snapshot",
+    "snapshot-impossible",
+    "no-such-token",
+    "no-such-task",
+    "no-such-user"
+  ),
+  what: Schema.String
+}) {
+  override get message(): string {
+    return `nothing changed: ${this.reason.replaceAll("-", " ")} (${this.what})`
+  }
+}

@@ -1,0 +1,241 @@
+import { Clock, Effect } from "effect"
+import type { Identity } from "./AccessControl.ts"
+import { ApiFailure, badParameters, died } from "./ApiFailure.ts"
+import { type Answer, type Endpoint, type Json, refusal } from "./Endpoint.ts"
+import { endpoints } from "./endpoints.ts"
+import { type Machine, takeTime } from "./Machine.ts"
+import { decodePath, malformedJson, type Parameters, parseForm, parseJsonBody } from "./Parameters.ts"
+import { check } from "./ParameterSchema.ts"
+import { bodyLimit, type SimRequest, type SimResponse } from "./SimWire.ts"
+
+/** An answer before it has its headers. */
+interface Reply {
+  readonly status: number
+  readonly reason: string
+  readonly body: string
+  readonly contentType?: string
+  /** pvedaemon's own `Connection: close` is passed on by pveproxy, in front of pveproxy's `Keep-Alive`. */
+  readonly viaDaemon?: boolean
+  /** No Content-Length: the end of the connection ends the body. */
+  readonly open?: boolean
+}
+
+const json = "application/json;charset=UTF-8"
+
+/** A text answer from the HTTP layer itself, before any API. */
+const plain = (status: number, reason: string, body = reason): Reply => ({ status, reason, body })
+
+const bare = (status: number, reason: string): Reply => ({ status, reason, body: "", open: true })
+
+const finish = (reply: Reply): Effect.Effect<SimResponse> =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const body = new TextEncoder().encode(reply.body)
+    const date = new Date(now).toUTCString()
+    const headers: Array<readonly [string, string]> = [["Cache-Control", "max-age=0"]]
+    if (reply.viaDaemon === true || reply.status >= 400) headers.push(["Connection", "close"])
+    if (reply.status < 400) headers.push(["Connection", "Keep-Alive"])
+    headers.push(["Date", date], ["Pragma", "no-cache"], ["Server", "pve-api-daemon/3.0"])
+    if (reply.open !== true) headers.push(["Content-Length", String(body.length)])
+    if (reply.contentType !== undefined) headers.push(["Content-Type", reply.contentType])
+    headers.push(["Expires", date])
+    return { status: reply.status, reason: reply.reason, headers, body }
+  })
+
+const segmentsOf = (path: string): ReadonlyArray<string> => path.split("/").filter((segment) => segment !== "")
+
+const routes = endpoints.map((endpoint) => ({ endpoint, pattern: segmentsOf(endpoint.path) }))
+
+const match = (
+  pattern: ReadonlyArray<string>,
+  path: ReadonlyArray<string>
+): ReadonlyMap<string, string> | undefined => {
+  const found = new Map<string, string>()
+  for (const [index, part] of pattern.entries()) {
+    const rest = /^\{(\w+)\*\}$/.exec(part)?.[1]
+    const segment = path[index]
+    if (segment === undefined) return undefined
+    if (rest !== undefined) {
+      found.set(rest, path.slice(index).join("/"))
+      return found
+    }
+    const name = /^\{(\w+)\}$/.exec(part)?.[1]
+    if (name === undefined ? part !== segment : segment === "") return undefined
+    if (name !== undefined) found.set(name, segment)
+  }
+  return pattern.length === path.length ? found : undefined
+}
+
+const find = (
+  method: string,
+  path: string
+): { readonly endpoint: Endpoint; readonly uri: ReadonlyMap<string, string> } | undefined => {
+  const segments = segmentsOf(path)
+  for (const { endpoint, pattern } of routes) {
+    const uri = endpoint.method === method ? match(pattern, segments) : undefined
+    if (uri !== undefined) return { endpoint, uri }
+  }
+  return undefined
+}
+
+/** Query over body, path over both; another value for a path parameter is refused (platform-facts 1.0). */
+const merge = (uri: ReadonlyMap<string, string>, given: Parameters): Effect.Effect<Parameters, ApiFailure> => {
+  const duplicate = Array.from(uri).find(([name, value]) => given.has(name) && given.get(name) !== value)
+  return duplicate === undefined
+    ? Effect.succeed(new Map([...given, ...uri]))
+    : Effect.fail(badParameters({
+      [duplicate[0]]: "duplicate parameter (already defined in URI) with conflicting values!"
+    }))
+}
+
+/** Whose node a path names: everything but this one is a name that no resolver knows here. */
+const reachable = (machine: Machine, node: string | undefined): Effect.Effect<void, ApiFailure> =>
+  node === undefined || node === machine.node || node === "localhost"
+    ? Effect.void
+    : Effect.fail(died(
+      `hostname lookup '${node}' failed - failed to get address info for: ${node}: Temporary failure in name resolution`
+    ))
+
+const callApi = (
+  machine: Machine,
+  identity: Identity,
+  method: string,
+  path: string,
+  given: Parameters
+): Effect.Effect<Answer & { readonly viaDaemon: boolean }, ApiFailure> =>
+  Effect.gen(function*() {
+    const found = find(method, path)
+    if (found === undefined) {
+      return yield* new ApiFailure({ status: 501, message: `Method '${method} ${path}' not implemented` })
+    }
+    const { endpoint, uri } = found
+    const parameters = yield* merge(uri, given)
+    const refused = refusal(endpoint.permission, machine, identity, (name) => {
+      const value = parameters.get(name)
+      return typeof value === "string" ? value : ""
+    })
+    if (refused !== undefined) return yield* refused
+    yield* reachable(machine, endpoint.path.includes("{node}") ? uri.get("node") : undefined)
+    if (endpoint.protected && machine.down.has("pvedaemon")) {
+      return yield* new ApiFailure({ status: 595, message: "Connection refused" })
+    }
+    const { checked, errors } = check(endpoint.parameters, parameters)
+    if (Object.keys(errors).length > 0) return yield* badParameters(errors)
+    const answer = yield* endpoint.handle({ machine, identity, parameters: checked })
+    return { ...answer, viaDaemon: endpoint.protected }
+  })
+
+const render = (value: { readonly [key: string]: Json }): string => JSON.stringify(value)
+
+const failureReply = (failure: ApiFailure, format: string): Reply => {
+  // pveproxy's own trouble with pvedaemon is not put into any format.
+  if (failure.status === 595) return bare(595, failure.message)
+  // Only a die has a newline at its end; routing has none.
+  const message = failure.status === 501 ? failure.message : `${failure.message}\n`
+  const errors = failure.errors === undefined ? {} : { errors: failure.errors }
+  return format === "extjs"
+    ? {
+      status: 200,
+      reason: "OK",
+      body: render({ message, data: null, status: failure.status, success: 0, ...errors }),
+      contentType: json
+    }
+    : {
+      status: failure.status,
+      reason: failure.message.split("\n")[0] ?? "",
+      body: render({ data: null, message, ...errors }),
+      contentType: json
+    }
+}
+
+const answerReply = (answer: Answer & { readonly viaDaemon: boolean }, format: string): Reply => ({
+  status: 200,
+  reason: "OK",
+  // A total of 0 is left out, since Perl tests it for truth.
+  body: render({
+    data: answer.data ?? null,
+    ...(answer.total === undefined || answer.total === 0 ? {} : { total: answer.total }),
+    ...(format === "extjs" ? { success: 1 } : {})
+  }),
+  contentType: json,
+  viaDaemon: answer.viaDaemon
+})
+
+const bodyParameters = (request: SimRequest, contentType: string): Parameters | Reply => {
+  const text = new TextDecoder().decode(request.body)
+  if (contentType !== "application/json") return parseForm(text)
+  try {
+    return parseJsonBody(text) ?? new Map()
+  } catch (cause) {
+    const said = malformedJson(text, cause)
+    return plain(500, said, `${said}\n`)
+  }
+}
+
+const isReply = (value: Parameters | Reply): value is Reply => !(value instanceof Map)
+
+/** The parameters of query and body, or the HTTP layer's refusal of the body. */
+const parametersOf = (request: SimRequest): Parameters | Reply => {
+  const query = parseForm(request.query)
+  const length = Number(request.headers["content-length"] ?? "0")
+  if (length === 0) return query
+  if (request.method !== "PUT" && request.method !== "POST") {
+    return plain(501, `Unexpected content for method '${request.method}'`)
+  }
+  if (length > bodyLimit) return plain(501, "for data too large")
+  const header = request.headers["content-type"]
+  const contentType = header?.split(";")[0]?.trim().toLowerCase() ?? "application/x-www-form-urlencoded"
+  if (contentType !== "application/x-www-form-urlencoded" && contentType !== "application/json") {
+    return plain(506, `upload 'Content-Type '${header}' not implemented`)
+  }
+  const body = bodyParameters(request, contentType)
+  return isReply(body) ? body : new Map([...body, ...query])
+}
+
+const apiToken = (request: SimRequest): string | undefined => {
+  const value = /(?:^|\s)PVEAPIToken[= ]([^;]*)/.exec(request.headers["authorization"] ?? "")?.[1]
+  return value === undefined ? undefined : decodePath(value)
+}
+
+const authenticate = (machine: Machine, request: SimRequest): Effect.Effect<Identity, Reply> =>
+  Effect.gen(function*() {
+    const token = apiToken(request)
+    const now = yield* Clock.currentTimeMillis
+    const identity = token === undefined ? undefined : machine.access.authenticate(token, now / 1000)
+    if (identity !== undefined) return identity
+    // Held back, so that guessing is slow (platform-facts 3.5).
+    yield* takeTime(machine, "3 seconds")
+    return yield* Effect.fail(bare(401, token === undefined ? "No ticket" : "Authentication failed!"))
+  })
+
+const methods = new Set(["GET", "POST", "PUT", "DELETE"])
+
+const route = (machine: Machine, request: SimRequest): Effect.Effect<Reply, Reply> =>
+  Effect.gen(function*() {
+    const path = decodePath(request.path)
+    machine.countRequest(request.method, path)
+    if (!methods.has(request.method)) return bare(501, `method '${request.method}' not available`)
+    if ((request.headers["transfer-encoding"] ?? "").toLowerCase() === "chunked") {
+      return plain(501, "chunked transfer encoding not supported")
+    }
+    const [, format, relative = ""] = /^\/api2\/(json|extjs)(\/.*)?$/s.exec(path) ?? []
+    if (format === undefined) {
+      return path.startsWith("/api2") ? plain(501, "no such uri") : plain(404, "Not Found", `no such file '${path}'`)
+    }
+    if (machine.down.has("pmxcfs")) {
+      yield* takeTime(machine, "3 seconds")
+      return bare(500, "RPCEnvironment init request failed: Unable to load access control list: Connection refused")
+    }
+    const identity = yield* authenticate(machine, request)
+    const parameters = parametersOf(request)
+    if (isReply(parameters)) return parameters
+    return yield* callApi(machine, identity, request.method, relative, parameters).pipe(
+      Effect.match({
+        onFailure: (failure) => failureReply(failure, format),
+        onSuccess: (answer) => answerReply(answer, format)
+      })
+    )
+  })
+
+/** Answers a request: authentication, route, permission, parameters, existence, in this order (platform-facts 1.0, 3.4). */
+export const handle = (machine: Machine, request: SimRequest): Effect.Effect<SimResponse> =>
+  route(machine, request).pipe(Effect.merge, Effect.flatMap(finish))

@@ -1,0 +1,121 @@
+import { Clock, Duration, Effect, Random, type Scope } from "effect"
+import recordedHost from "../fixtures/host.json" with { type: "json" }
+import { AccessControl } from "./AccessControl.ts"
+import { type ApiFailure, noGuestConfig } from "./ApiFailure.ts"
+import { type Guest, makeGuest } from "./Guest.ts"
+import type { RequestCount } from "./SimWire.ts"
+import { TaskTable } from "./TaskTable.ts"
+import { loadContent, type Volume } from "./Volume.ts"
+import type { World } from "./World.ts"
+
+/** The simulated host's whole state, as handlers and tasks see and change it. */
+export interface Machine {
+  readonly node: string
+  readonly speed: number
+  readonly world: World
+  /** Hardware and figures that a world leaves open. */
+  readonly host: typeof recordedHost
+  /** Seconds since the epoch. */
+  readonly bootTime: number
+  readonly access: AccessControl
+  readonly tasks: TaskTable
+  readonly guests: Map<number, Guest>
+  /** What each storage holds, by storage id. */
+  readonly content: Map<string, Array<Volume>>
+  /** Services that are stopped. */
+  readonly down: Set<"pvedaemon" | "pmxcfs">
+  /** SHA-256 of the served leaf, `AA:BB:…`. */
+  sslFingerprint: string
+  readonly countRequest: (method: string, path: string) => void
+  readonly requestCounts: () => ReadonlyArray<RequestCount>
+}
+
+/** Simulated time: `duration` on a real host, shorter by the host's speed here. */
+export const takeTime = (machine: Machine, duration: Duration.DurationInput): Effect.Effect<void> =>
+  Effect.sleep(Duration.times(Duration.decode(duration), 1 / machine.speed))
+
+export const nowSeconds: Effect.Effect<number> = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
+
+/** The guest, or Proxmox's words for one that is not there or is of the other type. */
+export const guestOf = (machine: Machine, type: "lxc" | "qemu", vmid: number): Effect.Effect<Guest, ApiFailure> =>
+  Effect.suspend(() => {
+    const guest = machine.guests.get(vmid)
+    return guest === undefined || guest.type !== type
+      ? Effect.fail(noGuestConfig(machine.node, type, vmid))
+      : Effect.succeed(guest)
+  })
+
+const hexDigits = (count: number): Effect.Effect<string> =>
+  Effect.map(
+    Effect.replicateEffect(Random.nextIntBetween(0, 16), count),
+    (digits) => digits.map((digit) => digit.toString(16)).join("")
+  )
+
+/** A random UUID, as a token's secret is one. */
+const randomUuid: Effect.Effect<string> = Effect.map(
+  hexDigits(32),
+  (hex) => `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`
+)
+
+/** A fresh address with the datacenter's prefix. */
+export const freshHwaddr = (machine: Machine): Effect.Effect<string> =>
+  Effect.map(
+    hexDigits(6),
+    (hex) => `${machine.host.macPrefix}:${(hex.match(/../g) ?? []).join(":").toUpperCase()}`
+  )
+
+/** Puts a host together from its world. Its tasks live in the scope. */
+export const makeMachine = (options: {
+  readonly world: World
+  readonly speed: number
+  readonly secrets: { readonly [tokenId: string]: string }
+  readonly roles: { readonly [roleid: string]: ReadonlyArray<string> }
+}): Effect.Effect<Machine, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { speed, world } = options
+    const scope = yield* Effect.scope
+    const now = yield* Clock.currentTimeMillis
+    const made: { [tokenId: string]: string } = {}
+    for (const { tokenid } of world.tokens) made[tokenid] = options.secrets[tokenid] ?? (yield* randomUuid)
+    const access = new AccessControl(
+      { ...world, roles: { ...world.roles, ...options.roles } },
+      (tokenId) => made[tokenId] ?? ""
+    )
+    // A test's clock starts at 0, long before any world was taken; a host can't be up for longer than there is time.
+    const bootTime = Math.max(0, Math.floor(now / 1000) - recordedHost.status.uptime)
+    const tasks = yield* TaskTable.make({
+      node: world.node,
+      bootTime,
+      speed,
+      scope,
+      before: world.cluster_tasks_at_start
+    })
+    const guests = new Map(world.guests.map((given) => {
+      const guest = makeGuest({ vmid: given.vmid, type: given.type, configFile: given.config_file, speed })
+      guest.running = given.status === "running"
+      if (guest.running) guest.pid = given.vmid + 1000
+      if (given.lock !== null) guest.file.current.values.set("lock", given.lock)
+      return [given.vmid, guest] as const
+    }))
+    const counts = new Map<string, { method: string; path: string; count: number }>()
+    return {
+      node: world.node,
+      speed,
+      world,
+      host: recordedHost,
+      bootTime,
+      access,
+      tasks,
+      guests,
+      content: loadContent(world, guests),
+      down: new Set(),
+      sslFingerprint: recordedHost.sslFingerprint,
+      countRequest: (method, path) => {
+        const key = `${method} ${path}`
+        const entry = counts.get(key) ?? { method, path, count: 0 }
+        entry.count++
+        counts.set(key, entry)
+      },
+      requestCounts: () => Array.from(counts.values(), (entry) => ({ ...entry }))
+    }
+  })

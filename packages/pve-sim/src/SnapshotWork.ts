@@ -1,0 +1,130 @@
+import { Clock, Effect } from "effect"
+import { copyConfig, type Guest, isTemplate, setRunning } from "./Guest.ts"
+import { emptySection, type GuestSection } from "./GuestFile.ts"
+import type { Machine } from "./Machine.ts"
+import { startGuest } from "./PowerWork.ts"
+import { canSnapshot } from "./SnapshotFeature.ts"
+import type { TaskFailure, Worker } from "./TaskTable.ts"
+import { checkLock, fail, workOn } from "./WorkerChecks.ts"
+
+interface Target {
+  readonly type: "lxc" | "qemu"
+  readonly vmid: number
+  readonly name: string
+}
+
+const unlock = (guest: Guest): void => {
+  guest.file.current.values.delete("lock")
+}
+
+const what = (guest: Guest): string => guest.type === "lxc" ? "CT" : "VM"
+
+/**
+ * prepare (lock, entry with `snapstate: prepare`), the storage's work, commit. A worker that is killed in between leaves
+ * both behind; one that fails takes them back.
+ */
+export const createSnapshot = (
+  machine: Machine,
+  worker: Worker,
+  target: Target & { readonly description: string | undefined }
+): Effect.Effect<void, TaskFailure> =>
+  Effect.gen(function*() {
+    const guest = yield* workOn(machine, target)
+    const locked = guest.fileLock.hold(fail, worker)
+    const section: GuestSection = emptySection()
+    yield* locked(Effect.gen(function*() {
+      if (isTemplate(guest)) return yield* fail(`you can't take a snapshot if it's a template`)
+      yield* checkLock(guest)
+      if (guest.file.snapshots.has(target.name)) return yield* fail(`snapshot name '${target.name}' already used`)
+      if (!canSnapshot(machine, guest)) return yield* fail("snapshot feature is not available")
+      const now = yield* Clock.currentTimeMillis
+      copyConfig(guest.file.current, section)
+      section.description = target.description
+      section.values.set("snaptime", String(Math.floor(now / 1000)))
+      section.values.set("snapstate", "prepare")
+      guest.file.current.values.set("lock", "snapshot")
+      guest.file.snapshots.set(target.name, section)
+      // Reading and writing the config file takes time that others wait for.
+      yield* worker.take("60 millis")
+    }))
+    const undo = Effect.sync(() => {
+      guest.file.snapshots.delete(target.name)
+      unlock(guest)
+    })
+    yield* worker.take("200 millis").pipe(Effect.tapError(() => undo))
+    yield* locked(Effect.sync(() => {
+      section.values.delete("snapstate")
+      unlock(guest)
+      guest.file.current.values.set("parent", target.name)
+      if (guest.running) guest.takenRunning.add(target.name)
+      else guest.takenRunning.delete(target.name)
+    }))
+  })
+
+/** Removes the entry, and hangs its children on its own parent. */
+export const deleteSnapshot = (machine: Machine, worker: Worker, target: Target): Effect.Effect<void, TaskFailure> =>
+  Effect.gen(function*() {
+    const guest = yield* workOn(machine, target)
+    const locked = guest.fileLock.hold(fail, worker)
+    const section = yield* locked(Effect.gen(function*() {
+      const found = guest.file.snapshots.get(target.name)
+      if (found === undefined) return yield* fail(`snapshot '${target.name}' does not exist`)
+      if (isTemplate(guest)) return yield* fail(`can't delete snapshot - ${what(guest)} is a template`)
+      yield* checkLock(guest)
+      guest.file.current.values.set("lock", "snapshot-delete")
+      found.values.set("snapstate", "delete")
+      return found
+    }))
+    yield* worker.take("150 millis")
+    yield* locked(Effect.sync(() => {
+      const parent = section.values.get("parent")
+      for (const other of [guest.file.current, ...guest.file.snapshots.values()]) {
+        if (other.values.get("parent") !== target.name) continue
+        if (parent === undefined) other.values.delete("parent")
+        else other.values.set("parent", parent)
+      }
+      guest.file.snapshots.delete(target.name)
+      guest.takenRunning.delete(target.name)
+      unlock(guest)
+    }))
+  })
+
+/**
+ * Puts the snapshot's configuration and volumes back. A running container is killed, not asked; the description of now stays
+ * (platform-facts 5.11).
+ */
+export const rollback = (
+  machine: Machine,
+  worker: Worker,
+  target: Target & { readonly start: boolean; readonly user: string }
+): Effect.Effect<void, TaskFailure> =>
+  Effect.gen(function*() {
+    const guest = yield* workOn(machine, target)
+    const locked = guest.fileLock.hold(fail, worker)
+    const snapshot = yield* locked(Effect.gen(function*() {
+      if (isTemplate(guest)) return yield* fail("you can't rollback if vm is a template")
+      const found = guest.file.snapshots.get(target.name)
+      if (found === undefined) return yield* fail(`snapshot '${target.name}' does not exist`)
+      const state = found.values.get("snapstate")
+      if (state !== undefined) return yield* fail(`unable to rollback to incomplete snapshot (snapstate = ${state})`)
+      yield* checkLock(guest)
+      if (guest.running) {
+        yield* worker.take("800 millis")
+        setRunning(guest, false, yield* Clock.currentTimeMillis, 0)
+      }
+      guest.file.current.values.set("lock", "rollback")
+      return found
+    }))
+    yield* worker.take("150 millis")
+    yield* locked(Effect.sync(() => {
+      const back = copyConfig(snapshot)
+      for (const [key, value] of guest.file.current.values) if (/^unused\d+$/.test(key)) back.values.set(key, value)
+      back.description = guest.file.current.description
+      back.values.set("parent", target.name)
+      guest.file.current = back
+      guest.file.pending = new Map()
+      guest.mountBusy = guest.takenRunning.has(target.name)
+    }))
+    // The start is a task of its own, which this one does not wait for.
+    if (target.start) yield* startGuest(machine, guest, target.user)
+  })

@@ -1,0 +1,182 @@
+import { EpochSeconds } from "@felhom/domain/Time"
+import { formatUpid, parseUpid, type Upid, UpidParts } from "@felhom/domain/Upid"
+import { Clock, Data, Deferred, Duration, Effect, Either, Fiber, Random, type Scope } from "effect"
+import type { World } from "./World.ts"
+
+/** A worker's `die`: the task ends with this text as its exit status. */
+export class TaskFailure extends Data.TaggedError("TaskFailure")<{ readonly message: string }> {}
+
+/** What a worker can do besides changing the world. */
+export interface Worker {
+  readonly log: (line: string) => Effect.Effect<void>
+  /** A line that counts: a task with warnings ends as `WARNINGS: n` (platform-facts 4.2). */
+  readonly warn: (text: string) => Effect.Effect<void>
+  /** Takes simulated time; fails when the worker gets SIGTERM meanwhile, so that its own cleanup runs. */
+  readonly take: (duration: Duration.DurationInput) => Effect.Effect<void, TaskFailure>
+}
+
+export interface Task {
+  readonly upid: Upid
+  readonly parts: UpidParts
+  readonly log: Array<string>
+  /** Seconds since the epoch; undefined while the worker lives. */
+  endTime: number | undefined
+  readonly terminate: Deferred.Deferred<void, TaskFailure>
+  fiber: Fiber.RuntimeFiber<void> | undefined
+}
+
+/** `user@realm!name` taken apart, as lists and status show a task's user. */
+export const ownerOf = (id: string): { readonly user: string; readonly tokenid?: string } => {
+  const [user = id, tokenid] = id.split("!")
+  return tokenid === undefined ? { user } : { user, tokenid }
+}
+
+/** The exit status is the last line of the log and nothing else: of a killed worker, nobody knows (platform-facts 4.2). */
+export const exitStatus = (task: Task): string => {
+  const last = task.log.at(-1) ?? ""
+  if (last === "TASK OK") return "OK"
+  return /^TASK ERROR: (.*)$/s.exec(last)?.[1] ?? /^TASK (WARNINGS: \d+)$/.exec(last)?.[1] ?? "unexpected status"
+}
+
+/** The normalised kinds that `statusfilter` takes. */
+export const exitKind = (status: string): "ok" | "warning" | "error" | "unknown" =>
+  status === "OK"
+    ? "ok"
+    : status.startsWith("WARNINGS: ")
+    ? "warning"
+    : status === "unexpected status"
+    ? "unknown"
+    : "error"
+
+interface Setup {
+  readonly node: string
+  readonly bootTime: number
+  readonly speed: number
+  readonly scope: Scope.Scope
+  readonly before: World["cluster_tasks_at_start"]
+}
+
+/** All tasks of the host, running and finished, in the order of their start (platform-facts 4). */
+export class TaskTable {
+  readonly #tasks: Array<Task> = []
+  readonly #setup: Setup
+  #pid: number
+
+  private constructor(setup: Setup) {
+    this.#setup = setup
+    this.#pid = 467
+  }
+
+  static make(setup: Setup): Effect.Effect<TaskTable> {
+    return Effect.gen(function*() {
+      const table = new TaskTable(setup)
+      for (const old of setup.before.toReversed()) {
+        const parts = parseUpid(old.upid)
+        if (Either.isLeft(parts)) continue
+        const last = old.status === "OK" || old.status.startsWith("WARNINGS: ") ? old.status : `ERROR: ${old.status}`
+        table.#tasks.push({
+          upid: formatUpid(parts.right),
+          parts: parts.right,
+          log: [`TASK ${last}`],
+          endTime: old.endtime,
+          terminate: yield* Deferred.make<void, TaskFailure>(),
+          fiber: undefined
+        })
+      }
+      return table
+    })
+  }
+
+  get all(): ReadonlyArray<Task> {
+    return this.#tasks
+  }
+
+  find(upid: string): Task | undefined {
+    return this.#tasks.find((task) => task.upid === upid)
+  }
+
+  /**
+   * Forks a worker and gives its UPID at once, as Proxmox does once the child has signalled that it lives. The worker's
+   * fiber belongs to the simulator: it goes on when the request's fiber is gone.
+   */
+  start(job: {
+    readonly type: string
+    readonly id: string
+    readonly user: string
+    readonly work: (worker: Worker) => Effect.Effect<void, TaskFailure>
+  }): Effect.Effect<Upid> {
+    return Effect.gen(this, function*() {
+      const now = yield* Clock.currentTimeMillis
+      this.#pid += 1 + (yield* Random.nextIntBetween(0, 4))
+      const parts = new UpidParts({
+        node: this.#setup.node,
+        pid: this.#pid,
+        pstart: Math.max(0, Math.floor((now - this.#setup.bootTime * 1000) / 10)),
+        startTime: EpochSeconds.make(Math.floor(now / 1000)),
+        type: job.type,
+        id: job.id,
+        user: job.user
+      })
+      const terminate = yield* Deferred.make<void, TaskFailure>()
+      const task: Task = { upid: formatUpid(parts), parts, log: [], endTime: undefined, terminate, fiber: undefined }
+      this.#tasks.push(task)
+      task.fiber = yield* Effect.forkIn(this.#run(task, job.work), this.#setup.scope)
+      return task.upid
+    })
+  }
+
+  #run(task: Task, work: (worker: Worker) => Effect.Effect<void, TaskFailure>): Effect.Effect<void> {
+    let warnings = 0
+    const log = (line: string) =>
+      Effect.sync(() => {
+        task.log.push(line)
+      })
+    const worker: Worker = {
+      log,
+      warn: (text) => {
+        warnings++
+        return log(`WARN: ${text}`)
+      },
+      take: (duration) =>
+        Effect.sleep(Duration.times(Duration.decode(duration), 1 / this.#setup.speed)).pipe(
+          Effect.raceFirst(Deferred.await(task.terminate))
+        )
+    }
+    return work(worker).pipe(
+      Effect.matchEffect({
+        onFailure: (failure) => log(`TASK ERROR: ${failure.message}`),
+        onSuccess: () => log(warnings === 0 ? "TASK OK" : `TASK WARNINGS: ${warnings}`)
+      }),
+      Effect.ensuring(Effect.map(Clock.currentTimeMillis, (now) => {
+        task.endTime = Math.floor(now / 1000)
+      }))
+    )
+  }
+
+  /** SIGTERM, and waits until the worker is gone; SIGKILL after 5 s (platform-facts 4.5). */
+  stop(task: Task): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      if (task.fiber === undefined || task.endTime !== undefined) return
+      yield* Deferred.fail(task.terminate, new TaskFailure({ message: "received interrupt" }))
+      const ended = yield* Fiber.await(task.fiber).pipe(
+        Effect.timeoutOption(Duration.millis(5000 / this.#setup.speed))
+      )
+      if (ended._tag === "None") yield* this.kill(task)
+    })
+  }
+
+  /** Whether the task is over at the latest after so many seconds. */
+  endsWithin(task: Task, seconds: number): Effect.Effect<boolean> {
+    return task.fiber === undefined
+      ? Effect.succeed(true)
+      : Fiber.await(task.fiber).pipe(
+        Effect.timeoutOption(Duration.millis(seconds * 1000 / this.#setup.speed)),
+        Effect.map((exit) => exit._tag === "Some")
+      )
+  }
+
+  /** SIGKILL: no cleanup, no last line; the exit status becomes `unexpected status`. */
+  kill(task: Task): Effect.Effect<void> {
+    return task.fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(task.fiber))
+  }
+}

@@ -1,0 +1,97 @@
+import { Effect, Schema } from "effect"
+
+const Config = Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Schema.Number) })
+
+const WorldGuest = Schema.Struct({
+  vmid: Schema.Int,
+  type: Schema.Literal("lxc", "qemu"),
+  status: Schema.Literal("running", "stopped"),
+  lock: Schema.NullOr(Schema.String),
+  /** The text under /etc/pve, snapshots and pending changes included; its SHA-1 is the digest (platform-facts 5.9). */
+  config_file: Schema.String
+})
+
+const OpenRecord = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+
+const WorldToken = Schema.Struct({
+  tokenid: Schema.String,
+  privsep: Schema.optionalWith(Schema.Number, { default: () => 1 }),
+  expire: Schema.optionalWith(Schema.Number, { default: () => 0 }),
+  comment: Schema.optional(Schema.String)
+})
+
+/** One entry of the ACL as `GET /access/acl` gives it (platform-facts 1.9). */
+export const AclEntry = Schema.Struct({
+  path: Schema.String,
+  type: Schema.Literal("user", "group", "token"),
+  ugid: Schema.String,
+  roleid: Schema.String,
+  propagate: Schema.Literal(0, 1)
+})
+export type AclEntry = typeof AclEntry.Type
+
+/**
+ * A host at one moment, from which the simulator starts. The shape is that of `fixtures/world.json`: what the API itself
+ * answers, so that a real host's answers can be put together into a world of one's own. Unknown keys are ignored.
+ */
+export const World = Schema.Struct({
+  node: Schema.String,
+  node_ip: Schema.String,
+  timezone: Schema.String,
+  version: Schema.Struct({ version: Schema.String, release: Schema.String, repoid: Schema.String }),
+  taken_at_unix: Schema.Struct({ time: Schema.Int, localtime: Schema.Int }),
+  guests: Schema.Array(WorldGuest),
+  storages: Schema.Array(Schema.extend(Schema.Struct({ storage: Schema.String, type: Schema.String }), Config)),
+  storage_status: Schema.Array(Schema.Struct({
+    storage: Schema.String,
+    total: Schema.Number,
+    used: Schema.Number,
+    avail: Schema.Number,
+    active: Schema.Literal(0, 1),
+    enabled: Schema.Literal(0, 1),
+    shared: Schema.Literal(0, 1)
+  })),
+  storage_content: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+  bridges: Schema.Array(Schema.String),
+  pools: Schema.Array(OpenRecord),
+  disks: Schema.Array(OpenRecord),
+  network: Schema.Array(OpenRecord),
+  roles: Schema.Record({ key: Schema.String, value: Schema.Array(Schema.String) }),
+  acl: Schema.Array(AclEntry),
+  users: Schema.Array(Schema.Struct({
+    userid: Schema.String,
+    enable: Schema.Number,
+    expire: Schema.Number,
+    "realm-type": Schema.optional(Schema.String),
+    email: Schema.optional(Schema.String),
+    comment: Schema.optional(Schema.String)
+  })),
+  tokens: Schema.Array(WorldToken),
+  cluster_tasks_at_start: Schema.Array(Schema.Struct({
+    upid: Schema.String,
+    user: Schema.String,
+    tokenid: Schema.optional(Schema.String),
+    endtime: Schema.Number,
+    status: Schema.String
+  }))
+})
+export type World = typeof World.Type
+
+/** The world in a JSON value cannot be used. */
+export class WorldError extends Schema.TaggedError<WorldError>()("WorldError", {
+  reason: Schema.Literal("unreadable", "not-json", "not-a-world"),
+  source: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `cannot use ${this.source} as a world: ${this.detail}; packages/pve-sim/fixtures/world.json shows the shape`
+  }
+}
+
+/** Decodes a world; `source` names it in the error. */
+export const decodeWorld = (value: unknown, source: string): Effect.Effect<World, WorldError> =>
+  Schema.decodeUnknown(World)(value).pipe(
+    Effect.mapError((error) =>
+      new WorldError({ reason: "not-a-world", source, detail: error.message.split("\n").slice(-2).join(" ").trim() })
+    )
+  )

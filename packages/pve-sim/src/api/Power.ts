@@ -1,0 +1,114 @@
+import { Effect } from "effect"
+import { badParameters, died } from "../ApiFailure.ts"
+import { isSet, numberOf, textOf, vmidOf } from "../CallParameters.ts"
+import { all, type Call, type Endpoint } from "../Endpoint.ts"
+import * as Formats from "../Formats.ts"
+import type { Schema } from "../ParameterSchema.ts"
+import { powerTask, reboot, shutdown, start, stop } from "../PowerWork.ts"
+
+type GuestType = "lxc" | "qemu"
+
+const isRunning = (call: Call, type: GuestType): boolean => {
+  const guest = call.machine.guests.get(vmidOf(call))
+  return guest !== undefined && guest.type === type && guest.running
+}
+
+// Only the user root@pam may; no token is that, not even root's own (platform-facts 3.1).
+const refuseSkiplock = (call: Call) =>
+  textOf(call, "skiplock") === "1"
+    ? Effect.fail(badParameters({ skiplock: "Only root may use this option." }))
+    : Effect.void
+
+const power = (
+  type: GuestType,
+  action: "start" | "stop" | "shutdown" | "reboot",
+  parameters: Schema,
+  handle: Endpoint["handle"]
+): Endpoint => ({
+  method: "POST",
+  path: `/nodes/{node}/${type}/{vmid}/status/${action}`,
+  permission: all("/vms/{vmid}", "VM.PowerMgmt"),
+  protected: true,
+  parameters: { node: Formats.node, vmid: Formats.vmid, ...parameters },
+  handle
+})
+
+const target = (call: Call, type: GuestType) => ({ type, vmid: vmidOf(call) })
+
+const answer = <A extends string, E>(upid: Effect.Effect<A, E>) => Effect.map(upid, (data) => ({ data }))
+
+const starting = (type: GuestType): Endpoint =>
+  power(
+    type,
+    "start",
+    { skiplock: Formats.flag, debug: Formats.flag, timeout: Formats.integer(0) },
+    (call) =>
+      Effect.gen(function*() {
+        yield* refuseSkiplock(call)
+        if (type === "lxc" && isRunning(call, type)) return yield* died(`CT ${vmidOf(call)} already running`)
+        return yield* answer(
+          powerTask(
+            call.machine,
+            target(call, type),
+            "start",
+            call.identity.id,
+            (worker, guest) => start(call.machine, worker, guest)
+          )
+        )
+      })
+  )
+
+const stopping = (type: GuestType): Endpoint =>
+  power(type, "stop", { skiplock: Formats.flag, "overrule-shutdown": Formats.flag }, (call) =>
+    Effect.gen(function*() {
+      yield* refuseSkiplock(call)
+      if (type === "lxc" && !isRunning(call, type)) return yield* died(`CT ${vmidOf(call)} not running`)
+      const shutdowns = isSet(call, "overrule-shutdown")
+        ? call.machine.tasks.all.filter((task) =>
+          task.endTime === undefined && task.parts.id === String(vmidOf(call)) &&
+          task.parts.type === (type === "lxc" ? "vzshutdown" : "qmshutdown")
+        )
+        : []
+      return yield* answer(
+        powerTask(call.machine, target(call, type), "stop", call.identity.id, (worker, guest) =>
+          stop(worker, guest, shutdowns))
+      )
+    }))
+
+const shuttingDown = (type: GuestType): Endpoint =>
+  power(
+    type,
+    "shutdown",
+    { skiplock: Formats.flag, timeout: Formats.integer(0), forceStop: Formats.flag },
+    (call) =>
+      Effect.gen(function*() {
+        yield* refuseSkiplock(call)
+        if (type === "lxc" && !isRunning(call, type)) return yield* died(`CT ${vmidOf(call)} not running`)
+        return yield* answer(
+          powerTask(call.machine, target(call, type), "shutdown", call.identity.id, (worker, guest) =>
+            shutdown(worker, guest, {
+              timeoutSeconds: numberOf(call, "timeout", 60),
+              forceStop: isSet(call, "forceStop")
+            }))
+        )
+      })
+  )
+
+const rebooting = (type: GuestType): Endpoint =>
+  power(type, "reboot", { timeout: Formats.integer(0) }, (call) =>
+    Effect.gen(function*() {
+      // Proxmox says VM here for containers, too (platform-facts 5.13).
+      if (!isRunning(call, type)) return yield* died(`VM ${vmidOf(call)} not running`)
+      return yield* answer(
+        powerTask(call.machine, target(call, type), "reboot", call.identity.id, (worker, guest) =>
+          reboot(call.machine, worker, guest, numberOf(call, "timeout", 60)))
+      )
+    }))
+
+/** Start, stop, shutdown, reboot (platform-facts 5.13). */
+export const endpoints: ReadonlyArray<Endpoint> = (["lxc", "qemu"] as const).flatMap((type) => [
+  starting(type),
+  stopping(type),
+  shuttingDown(type),
+  rebooting(type)
+])

@@ -1,0 +1,27 @@
+import * as Access from "./api/Access.ts"
+import * as Cluster from "./api/Cluster.ts"
+import * as Disks from "./api/Disks.ts"
+import * as Guests from "./api/Guests.ts"
+import * as LxcConfig from "./api/LxcConfig.ts"
+import * as Node from "./api/Node.ts"
+import * as Power from "./api/Power.ts"
+import * as QemuConfig from "./api/QemuConfig.ts"
+import * as Snapshots from "./api/Snapshots.ts"
+import * as Storage from "./api/Storage.ts"
+import * as Tasks from "./api/Tasks.ts"
+import type { Endpoint } from "./Endpoint.ts"
+
+/** Everything this host answers; a path or method that is not in here is 501. A new area is one more line. */
+export const endpoints: ReadonlyArray<Endpoint> = [
+  ...Access.endpoints,
+  ...Cluster.endpoints,
+  ...Disks.endpoints,
+  ...Guests.endpoints,
+  ...LxcConfig.endpoints,
+  ...Node.endpoints,
+  ...Power.endpoints,
+  ...QemuConfig.endpoints,
+  ...Snapshots.endpoints,
+  ...Storage.endpoints,
+  ...Tasks.endpoints
+]
