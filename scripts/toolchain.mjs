@@ -14,7 +14,7 @@ const fail = (message) => {
   process.exit(1)
 }
 
-export const checkNode = () => {
+const checkNode = () => {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
   if (major < 20 || (major === 20 && minor < 19)) {
     fail(

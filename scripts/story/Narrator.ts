@@ -1,5 +1,5 @@
 import { displayText } from "@felhom/domain/DisplayText"
-import { Console, Effect } from "effect"
+import { Console, type Effect } from "effect"
 
 const colours = process.stdout.isTTY && process.env["NO_COLOR"] === undefined
 const paint = (code: string) => (text: string): string => (colours ? `\u001b[${code}m${text}\u001b[0m` : text)

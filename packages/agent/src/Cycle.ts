@@ -1,5 +1,5 @@
 import type { Envelope } from "@felhom/domain/Envelope"
-import { Crypto } from "@felhom/domain/port/Crypto"
+import { type Crypto } from "@felhom/domain/port/Crypto"
 import type { NodeName } from "@felhom/domain/ProxmoxId"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
 import { type NewEvent, StateFile } from "@felhom/durable/StateFile"

@@ -1,99 +1,163 @@
-import { HttpApiClient, HttpClient, HttpClientError, HttpClientRequest } from "@effect/platform"
+import {
+  HttpApiClient,
+  HttpBody,
+  HttpClient,
+  type HttpClientError,
+  HttpClientRequest,
+  HttpClientResponse
+} from "@effect/platform"
 import type { Envelope } from "@felhom/domain/Envelope"
 import type { HostReport } from "@felhom/domain/HostReport"
 import { HubApi } from "@felhom/domain/HubApi"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { Context, Effect, Layer, ParseResult, Predicate } from "effect"
-import { boundedAnswer } from "./BoundedAnswer.ts"
-import { gzipBody } from "./GzipBody.ts"
+import { Chunk, ConfigError, Context, Effect, Layer, Option, ParseResult, Schema, Stream } from "effect"
 import { HubClientConfig } from "./HubClientConfig.ts"
-import { HubError, type HubReason } from "./HubError.ts"
+import { HubError, type HubErrorReason } from "./HubError.ts"
 
-/** The agent's one exchange with its hub. */
+/**
+ * The agent's one exchange with its hub: a report out, an envelope in (protocol 2). It is tried once; whoever calls decides
+ * when to try again.
+ */
 export class HubClient extends Context.Tag("felhom/hub-client/HubClient")<HubClient, {
-  /** Sends a report, once, and gives the envelope that answers it. Ends within 30 s. */
   readonly exchange: (report: HostReport) => Effect.Effect<Envelope, HubError>
 }>() {}
 
-const answerLimit = "30 seconds"
+/** How long an exchange may take altogether. */
+const timeoutSeconds = 30
 
-/** Errors that the API declares, by what they mean to the agent. */
-const declared: { readonly [tag: string]: HubReason } = {
-  HubUnauthorized: "unauthorized",
-  HubForbidden: "forbidden",
-  HubBadReport: "rejected",
-  HttpApiDecodeError: "rejected",
-  HubTooLarge: "too-large",
-  HubUnavailable: "unavailable",
-  TimeoutException: "unreachable"
+/** More than that is no envelope, in bytes. */
+const answerLimit = 1024 * 1024
+
+type Fail = (reason: HubErrorReason, detail: string) => HubError
+
+const statusReasons: { readonly [status: number]: HubErrorReason } = {
+  400: "rejected",
+  401: "unauthorized",
+  403: "forbidden",
+  413: "too-large"
 }
 
-const wordsOf = (error: unknown): string =>
-  Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : String(error)
+const gzip = (bytes: Uint8Array): Effect.Effect<Uint8Array> =>
+  Effect.promise(async () => {
+    const packed = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new CompressionStream("gzip"))
+    return new Uint8Array(await new Response(packed).arrayBuffer())
+  })
 
-const reasonOf = (error: unknown): HubReason => {
-  if (ParseResult.isParseError(error)) return "malformed"
-  if (HttpClientError.isHttpClientError(error)) {
-    if (error._tag === "RequestError") return "unreachable"
-    if (error.reason !== "StatusCode") return "malformed"
-    return error.response.status >= 500 ? "unavailable" : "malformed"
-  }
-  return Predicate.hasProperty(error, "_tag") ? declared[String(error._tag)] ?? "malformed" : "malformed"
-}
+const packed = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
+  request.body._tag === "Uint8Array"
+    ? Effect.map(gzip(request.body.body), (body) =>
+      request.pipe(
+        HttpClientRequest.setBody(HttpBody.uint8Array(body, "application/json")),
+        HttpClientRequest.setHeader("content-encoding", "gzip")
+      ))
+    : Effect.succeed(request)
 
-const detailOf = (error: unknown): string => {
-  if (HttpClientError.isHttpClientError(error)) {
-    return error._tag === "RequestError"
-      ? wordsOf(error.cause ?? error)
-      : error.description ?? `status ${error.response.status}`
-  }
-  return ParseResult.isParseError(error) ? ParseResult.TreeFormatter.formatErrorSync(error) : wordsOf(error)
-}
+/** The whole answer, read up to the limit and no further. */
+const bounded = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
+  response.stream.pipe(
+    Stream.catchIf((error) => error.reason === "EmptyBody", () => Stream.empty),
+    Stream.runFoldEffect({ size: 0, chunks: Chunk.empty<Uint8Array>() }, ({ chunks, size }, chunk) =>
+      size + chunk.length > answerLimit
+        ? Effect.fail(fail("malformed", `its answer is longer than ${answerLimit} bytes`))
+        : Effect.succeed({ size: size + chunk.length, chunks: Chunk.append(chunks, chunk) })),
+    Effect.map(({ chunks, size }) => {
+      const body = new Uint8Array(size)
+      let at = 0
+      for (const chunk of chunks) {
+        body.set(chunk, at)
+        at += chunk.length
+      }
+      return body
+    })
+  )
+
+const Refusal = Schema.parseJson(Schema.Struct({ message: Schema.String }))
+
+/** What a failing hub says, in its own words if it is ours and else in a few of the answer's. */
+const refusalText = (body: string): string =>
+  Option.match(Schema.decodeUnknownOption(Refusal)(body), {
+    onNone: () => JSON.stringify(body.slice(0, 120)),
+    onSome: ({ message }) => message
+  })
+
+/** Anything but a success becomes a `HubError` here, whoever answered; a success goes on with its whole body. */
+const settled = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
+  Effect.flatMap(bounded(response, fail), (body) => {
+    const { status } = response
+    if (status === 200) {
+      return Effect.succeed(
+        HttpClientResponse.fromWeb(response.request, new Response(body, { status, headers: response.headers }))
+      )
+    }
+    const text = refusalText(new TextDecoder().decode(body))
+    const reason = statusReasons[status] ?? (status >= 400 ? "unavailable" : "malformed")
+    return Effect.fail(fail(reason, status < 400 ? `it answered with status ${status}` : `it said ${status}: ${text}`))
+  })
+
+const causeText = (error: HttpClientError.RequestError): string =>
+  error.cause instanceof Error ? error.cause.message : error.description ?? error.message
 
 const make = Effect.gen(function*() {
   const { token, url } = yield* HubClientConfig
   if (url.protocol !== "https:") {
-    return yield* Effect.dieMessage(`the hub must be reached over https, not ${url.protocol}`)
+    return yield* Effect.fail(
+      ConfigError.InvalidData([], `the hub's address ${url.origin} is not https; nothing is sent to a hub in the clear`)
+    )
   }
-  const client = yield* HttpApiClient.endpoint(HubApi, {
+  const fail: Fail = (reason, detail) => new HubError({ reason, hub: url.origin, detail, mismatch: null })
+
+  const unsent = (error: HttpClientError.RequestError): HubError => {
+    const mismatch = pinMismatchOf(error)
+    return mismatch === undefined
+      ? fail("unreachable", `it cannot be reached: ${causeText(error)}`)
+      : new HubError({ reason: "refused-certificate", hub: url.origin, detail: mismatch.message, mismatch })
+  }
+
+  const httpClient = (yield* HttpClient.HttpClient).pipe(
+    HttpClient.withTracerPropagation(false),
+    HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
+    HttpClient.mapRequestEffect(packed),
+    HttpClient.transformResponse(Effect.flatMap((response) => settled(response, fail)))
+  )
+
+  const report = yield* HttpApiClient.endpoint(HubApi, {
     group: "reports",
     endpoint: "report",
-    httpClient: (yield* HttpClient.HttpClient).pipe(
-      HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
-      HttpClient.mapRequestEffect(gzipBody),
-      HttpClient.transformResponse(Effect.flatMap(boundedAnswer)),
-      HttpClient.withTracerPropagation(false)
-    ),
-    baseUrl: url
+    httpClient,
+    baseUrl: url.href.replace(/\/+$/, "")
   })
 
-  const failure = (error: unknown): HubError => {
-    const cause = pinMismatchOf(error)
-    return cause === undefined
-      ? new HubError({ reason: reasonOf(error), hub: url.host, detail: detailOf(error) })
-      : new HubError({ reason: "refused-certificate", hub: url.host, detail: cause.message, cause })
-  }
-
   return HubClient.of({
-    exchange: (report) =>
-      client({ path: { hostId: report.host.id }, payload: report }).pipe(
-        Effect.timeout(answerLimit),
-        Effect.mapError(failure),
+    exchange: (payload) =>
+      report({ path: { hostId: payload.host.id }, payload }).pipe(
+        Effect.timeoutFail({
+          duration: `${timeoutSeconds} seconds`,
+          onTimeout: () => fail("unreachable", `it gave no answer within ${timeoutSeconds} s`)
+        }),
+        Effect.mapError((error) => {
+          switch (error._tag) {
+            case "HubError":
+              return error
+            case "RequestError":
+              return unsent(error)
+            case "ParseError":
+              return fail("malformed", `its answer is no envelope: ${ParseResult.TreeFormatter.formatErrorSync(error)}`)
+            default:
+              // The API's own errors became a HubError with their status already.
+              return fail("malformed", `its answer does not read: ${error.message}`)
+          }
+        }),
         Effect.filterOrFail(
-          (envelope) => envelope.host === report.host.id && envelope.hostEpoch === report.host.epoch,
-          (envelope) =>
-            new HubError({
-              reason: "wrong-host",
-              hub: url.host,
-              detail: `it names host ${envelope.host}, epoch ${envelope.hostEpoch}`
-            })
+          (envelope) => envelope.host === payload.host.id && envelope.hostEpoch === payload.host.epoch,
+          (envelope) => fail("wrong-host", `its answer is for host ${envelope.host}, epoch ${envelope.hostEpoch}`)
         )
       )
   })
 })
 
-/** Derived from the hub's API declaration, over a client that the caller has pinned to the hub. */
-export const layer: Layer.Layer<HubClient, never, HttpClient.HttpClient | HubClientConfig> = Layer.effect(
-  HubClient,
-  make
-).pipe(Layer.ensureRequirementsType<HttpClient.HttpClient | HubClientConfig>())
+/** Fails to build when the hub's address is not https. */
+export const layer: Layer.Layer<HubClient, ConfigError.ConfigError, HttpClient.HttpClient | HubClientConfig> = Layer
+  .effect(
+    HubClient,
+    make
+  ).pipe(Layer.ensureRequirementsType<HttpClient.HttpClient | HubClientConfig>())

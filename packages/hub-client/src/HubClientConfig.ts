@@ -1,9 +1,8 @@
 import { Context, type Redacted } from "effect"
 
-/** Which hub, and as whom. */
+/** Where the hub is, and what this host shows to it. */
 export class HubClientConfig extends Context.Tag("felhom/hub-client/HubClientConfig")<HubClientConfig, {
-  /** The hub's origin; https only. */
+  /** https only; a path in it is kept in front of the API's own. */
   readonly url: URL
-  /** The host's token, which the hub binds to the first host id that uses it. */
   readonly token: Redacted.Redacted
 }>() {}

@@ -2,48 +2,50 @@ import { displayTextWithin } from "@felhom/domain/DisplayText"
 import { PinMismatch } from "@felhom/domain/PeerPin"
 import { Schema } from "effect"
 
-/** What kept an exchange from happening. */
-export const HubReason = Schema.Literal(
+/** Why an exchange with the hub did not happen; see `HubError`. */
+export const HubErrorReason = Schema.Literal(
   "unreachable",
   "refused-certificate",
   "unauthorized",
   "forbidden",
-  /** The hub says that our report is not one. */
   "rejected",
   "too-large",
   "unavailable",
-  /** The answer is not an envelope. */
   "malformed",
-  /** The envelope is meant for another host, or for an earlier epoch of this one. */
   "wrong-host"
 )
-export type HubReason = typeof HubReason.Type
+export type HubErrorReason = typeof HubErrorReason.Type
 
-const advice: { readonly [reason in HubReason]: string } = {
-  unreachable: "the hub does not answer; the events wait for it",
-  "refused-certificate": "",
-  unauthorized:
-    "the hub does not know this token: make a new one there (hub token create --role host) and give it as FELHOM_AGENT_HUB_TOKEN",
-  forbidden: "the hub does not take this host's reports with this token: each token belongs to one host",
-  rejected: "the hub can't read this agent's reports; is one of the two much older than the other?",
-  "too-large": "the report is larger than the hub takes",
-  unavailable: "the hub can't store reports now; the events wait for it",
-  malformed: "what answers is not a hub, or not one of this version: check FELHOM_AGENT_HUB_URL",
-  "wrong-host": "the answer was made for another host; nothing of it was taken"
+const next: { readonly [reason in HubErrorReason]: string } = {
+  unreachable: "is the hub running, and does its address (FELHOM_AGENT_HUB_URL) lead there from this host?",
+  "refused-certificate": "compare the fingerprint with the one that the hub printed at its start",
+  unauthorized: "make a new host token on the hub (token create --role host) and give it to this host",
+  forbidden: "each host needs a host token of its own; see token list on the hub",
+  rejected: "the hub and this agent differ in what a report is: bring both to the same version",
+  "too-large":
+    "the report outgrew the hub's limit; is something on this host making guests, disks or events without end?",
+  unavailable: "nothing was acknowledged; the report is sent again, and the hub's own log says more",
+  malformed: "something else answers at the hub's address; check FELHOM_AGENT_HUB_URL",
+  "wrong-host": "the answer is for somebody else and was thrown away; find out who answers at the hub's address"
 }
 
-/** An exchange with the hub that did not happen. `detail` are the hub's or the network's own words; it never holds the token. */
+/**
+ * An exchange with the hub failed; nothing of the report counts as acknowledged.
+ *
+ * `unreachable`: no answer came, or not in time. `refused-certificate`: the peer is not the pinned hub, and no byte was sent;
+ * `mismatch` says what it showed. `unauthorized` (401), `forbidden` (403), `rejected` (400), `too-large` (413) and `unavailable`
+ * (any other failure status) are the hub's words. `malformed`: the answer is no envelope. `wrong-host`: it is one for another
+ * host or host epoch.
+ */
 export class HubError extends Schema.TaggedError<HubError>()("HubError", {
-  reason: HubReason,
-  /** `host:port` of the hub. */
+  reason: HubErrorReason,
+  /** The hub's origin, `https://host:port`. */
   hub: Schema.String,
   detail: Schema.String,
-  /** What the peer showed, for `refused-certificate`. */
-  cause: Schema.optional(PinMismatch)
+  mismatch: Schema.NullOr(PinMismatch)
 }) {
   override get message(): string {
-    if (this.cause !== undefined) return `hub ${this.hub}: ${this.cause.message}`
-    const words = displayTextWithin(this.detail.trim(), 400)
-    return `hub ${this.hub}: ${advice[this.reason]}${words === "" ? "" : ` (${words})`}`
+    // The words of whoever answered, hub or not.
+    return `hub ${this.hub}: ${displayTextWithin(this.detail, 400)}; ${next[this.reason]}`
   }
 }

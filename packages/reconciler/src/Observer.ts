@@ -1,7 +1,7 @@
 import { displayText } from "@felhom/domain/DisplayText"
 import type { Guest } from "@felhom/domain/Guest"
 import type { Inventory, ReportSections, Samples } from "@felhom/domain/HostReport"
-import { Crypto } from "@felhom/domain/port/Crypto"
+import { type Crypto } from "@felhom/domain/port/Crypto"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import { type Section, sectionOk, sectionUnavailable } from "@felhom/domain/Section"
 import { EpochMillis } from "@felhom/domain/Time"

@@ -1,0 +1,45 @@
+import { HostAuthorization, HubForbidden, HubUnauthorized, OperatorAuthorization } from "@felhom/domain/HubApi"
+import { Effect, Layer, Option, type Redacted } from "effect"
+import { TokenStore } from "./TokenStore.ts"
+import { unavailable } from "./Unavailable.ts"
+
+/** The live token behind a Bearer. */
+const authenticate = (tokens: typeof TokenStore.Service, bearer: Redacted.Redacted) =>
+  Effect.gen(function*() {
+    const row = yield* Effect.catchAll(tokens.find(bearer), unavailable)
+    if (Option.isNone(row)) {
+      return yield* new HubUnauthorized({
+        message: "no token that this hub knows came with the request (Authorization: Bearer felhom_…)"
+      })
+    }
+    if (row.value.revokedAt !== null) {
+      return yield* new HubUnauthorized({ message: "this token was revoked; ask the hub's operator for a new one" })
+    }
+    return row.value
+  })
+
+export const hostLayer: Layer.Layer<HostAuthorization, never, TokenStore> = Layer.effect(
+  HostAuthorization,
+  Effect.map(TokenStore, (tokens) =>
+    HostAuthorization.of({
+      host: (bearer) =>
+        Effect.flatMap(authenticate(tokens, bearer), (row) =>
+          row.role === "host"
+            ? Effect.succeed({ tokenHash: row.hash, hostId: row.hostId })
+            : Effect.fail(
+              new HubForbidden({ message: `reports are for host tokens, and this one is for the role ${row.role}` })
+            ))
+    }))
+).pipe(Layer.ensureRequirementsType<TokenStore>())
+
+export const operatorLayer: Layer.Layer<OperatorAuthorization, never, TokenStore> = Layer.effect(
+  OperatorAuthorization,
+  Effect.map(TokenStore, (tokens) =>
+    OperatorAuthorization.of({
+      operator: (bearer) =>
+        Effect.flatMap(authenticate(tokens, bearer), (row) =>
+          row.role === "host"
+            ? Effect.fail(new HubForbidden({ message: "a host's token reads nothing; make one with the role viewer" }))
+            : Effect.succeed({ label: row.label, role: row.role }))
+    }))
+).pipe(Layer.ensureRequirementsType<TokenStore>())

@@ -1,0 +1,106 @@
+import type { Guest } from "@felhom/domain/Guest"
+import type { Inventory, ReportSections, Samples } from "@felhom/domain/HostReport"
+import { humanShare } from "@felhom/domain/HumanText"
+import { formatGuestRef } from "@felhom/domain/ProxmoxId"
+import type { Section } from "@felhom/domain/Section"
+import type { Disk, Storage, StorageUsage } from "@felhom/domain/Storage"
+import { Schema } from "effect"
+
+const Unreadable = Schema.Struct({ what: Schema.String, reason: Schema.String })
+type Unreadable = typeof Unreadable.Type
+
+/** What follows from a host's inventory alone. Kept beside it, so that the list of hosts reads no inventory. */
+export const InventoryFacts = Schema.Struct({
+  guests: Schema.NullOr(Schema.Struct({ total: Schema.Int, running: Schema.Int })),
+  storages: Schema.NullOr(Schema.Struct({ total: Schema.Int, active: Schema.Int })),
+  unreadable: Schema.Array(Unreadable),
+  concerns: Schema.Array(Schema.String)
+})
+export type InventoryFacts = typeof InventoryFacts.Type
+
+/** What follows from the samples and sections of a report. */
+export const ReportFacts = Schema.Struct({
+  unreadable: Schema.Array(Unreadable),
+  concerns: Schema.Array(Schema.String)
+})
+export type ReportFacts = typeof ReportFacts.Type
+
+const unreadable = (sections: { readonly [what: string]: Section<unknown> }): ReadonlyArray<Unreadable> =>
+  Object.entries(sections).flatMap(([what, section]) =>
+    section.state === "unavailable" ? [{ what, reason: section.reason }] : []
+  )
+
+const valueOf = <A>(section: Section<ReadonlyArray<A>>): ReadonlyArray<A> => section.state === "ok" ? section.value : []
+
+/** Below this much of a disk's life, in per cent, it is worth buying the next one. */
+const wornOut = 10
+const healthy = new Set(["PASSED", "OK", "UNKNOWN"])
+
+/** From this share on a storage counts as full: thin pools and snapshots have no more room to breathe. */
+const fullShare = 0.95
+
+const storageConcerns = (storages: ReadonlyArray<Storage>): ReadonlyArray<string> =>
+  storages.filter((storage) => storage.enabled && !storage.active).map((storage) =>
+    `storage ${storage.storage} is offline`
+  )
+
+const diskConcerns = (disks: ReadonlyArray<Disk>): ReadonlyArray<string> =>
+  disks.flatMap((disk) => [
+    ...(healthy.has(disk.health) ? [] : [`disk ${disk.devicePath} reports ${disk.health}`]),
+    ...(disk.wearout !== null && disk.wearout <= wornOut
+      ? [`disk ${disk.devicePath} has ${disk.wearout} % of its life left`]
+      : [])
+  ])
+
+const named = 3
+
+const guestConcerns = (guests: ReadonlyArray<Guest>): ReadonlyArray<string> => {
+  const hidden = guests.flatMap((guest) => {
+    const section = guest.config.state === "unavailable" ? guest.config : guest.snapshots
+    return section.state === "unavailable" ? [`${formatGuestRef(guest)} (${section.reason})`] : []
+  })
+  if (hidden.length === 0) return []
+  const more = hidden.length > named ? ` and ${hidden.length - named} more` : ""
+  return [
+    `${hidden.length} ${hidden.length === 1 ? "guest" : "guests"} could not be read: ${
+      hidden.slice(0, named).join(", ")
+    }${more}`
+  ]
+}
+
+const usageConcerns = (usages: ReadonlyArray<StorageUsage>): ReadonlyArray<string> =>
+  usages.flatMap(({ storage, total, used }) =>
+    total !== null && total > 0 && used !== null && used / total >= fullShare
+      ? [`storage ${storage} is ${humanShare(used / total)} full`]
+      : []
+  )
+
+export const inventoryFacts = (inventory: Inventory): InventoryFacts => {
+  const guests = valueOf(inventory.guests).filter((guest) => !guest.template)
+  const storages = valueOf(inventory.storages).filter((storage) => storage.enabled)
+  return {
+    guests: inventory.guests.state === "ok"
+      ? { total: guests.length, running: guests.filter((guest) => guest.status === "running").length }
+      : null,
+    storages: inventory.storages.state === "ok"
+      ? { total: storages.length, active: storages.filter((storage) => storage.active).length }
+      : null,
+    unreadable: unreadable({ guests: inventory.guests, storages: inventory.storages, disks: inventory.disks }),
+    concerns: [
+      ...storageConcerns(storages),
+      ...diskConcerns(valueOf(inventory.disks)),
+      ...guestConcerns(valueOf(inventory.guests))
+    ]
+  }
+}
+
+/** Temperatures and the sections of work not yet configured may be missing on a healthy host, so they are no concern. */
+export const reportFacts = (samples: Samples, sections: ReportSections): ReportFacts => ({
+  unreadable: unreadable({
+    "the node's load": samples.node,
+    "the guests' load": samples.guests,
+    "storage usage": sections.storage,
+    backups: sections.backup
+  }),
+  concerns: usageConcerns(valueOf(sections.storage))
+})

@@ -1,0 +1,94 @@
+import { SqlClient } from "@effect/sql"
+import { Effect } from "effect"
+
+type Migration = Effect.Effect<void, unknown, SqlClient.SqlClient>
+
+const statements = (...texts: ReadonlyArray<string>): Migration =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.forEach(texts, (text) => sql.unsafe(text), { discard: true }))
+
+/**
+ * The store's shape, step by step. A step that was once released never changes; the next one gets a new number. Times are
+ * milliseconds since the epoch, by the hub's clock unless the column says otherwise.
+ */
+export const migrations: Record<string, Migration> = {
+  "0001_hosts_events_and_tokens": statements(
+    `CREATE TABLE store (
+      only INTEGER PRIMARY KEY CHECK (only = 1),
+      epoch TEXT NOT NULL
+    )`,
+    "INSERT INTO store (only, epoch) VALUES (1, lower(hex(randomblob(16))))",
+    `CREATE TABLE token (
+      hash TEXT PRIMARY KEY,
+      role TEXT NOT NULL,
+      label TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      host_id TEXT,
+      revoked_at INTEGER
+    ) WITHOUT ROWID`,
+    // One live token a host, also when two of them send their first report at the same moment.
+    "CREATE UNIQUE INDEX token_of_host ON token (host_id) WHERE host_id IS NOT NULL AND revoked_at IS NULL",
+    // The report that is shown. taken_at is by the host's clock; sequence is null while there were one-off reports only.
+    `CREATE TABLE host (
+      host_id TEXT PRIMARY KEY,
+      epoch TEXT NOT NULL,
+      sequence INTEGER,
+      first_seen INTEGER NOT NULL,
+      last_seen INTEGER NOT NULL,
+      taken_at INTEGER NOT NULL,
+      promised_seconds REAL NOT NULL,
+      identity TEXT NOT NULL,
+      inventory_hash TEXT,
+      inventory TEXT,
+      inventory_facts TEXT,
+      samples TEXT NOT NULL,
+      sections TEXT NOT NULL,
+      report_facts TEXT NOT NULL,
+      last_selftest INTEGER,
+      stale_run INTEGER NOT NULL DEFAULT 0,
+      stale_sequence INTEGER
+    ) WITHOUT ROWID`,
+    // What is known of the events of one incarnation of a host; see EventLedger.
+    `CREATE TABLE host_epoch (
+      host_id TEXT NOT NULL,
+      epoch TEXT NOT NULL,
+      first_seen INTEGER NOT NULL,
+      acked INTEGER NOT NULL,
+      skipped INTEGER NOT NULL,
+      dropped_before INTEGER NOT NULL,
+      dropped_now INTEGER NOT NULL,
+      event_count INTEGER NOT NULL,
+      event_max INTEGER NOT NULL,
+      gap_at INTEGER,
+      proxmox_trouble TEXT,
+      PRIMARY KEY (host_id, epoch)
+    ) WITHOUT ROWID`,
+    // at is by the host's clock; body is the event as it came.
+    `CREATE TABLE event (
+      host_id TEXT NOT NULL,
+      epoch TEXT NOT NULL,
+      seq INTEGER NOT NULL,
+      at INTEGER NOT NULL,
+      severity TEXT NOT NULL,
+      body TEXT NOT NULL,
+      PRIMARY KEY (host_id, epoch, seq)
+    ) WITHOUT ROWID`,
+    "CREATE INDEX event_critical ON event (at) WHERE severity = 'critical'",
+    // The reports themselves, gzipped, the latest of each host; an entry is as old as its rowid.
+    `CREATE TABLE report (
+      host_id TEXT NOT NULL,
+      epoch TEXT NOT NULL,
+      sequence INTEGER NOT NULL,
+      received_at INTEGER NOT NULL,
+      body BLOB NOT NULL,
+      PRIMARY KEY (host_id, epoch, sequence)
+    )`,
+    "CREATE INDEX report_by_host ON report (host_id)",
+    `CREATE TABLE selftest (
+      id INTEGER PRIMARY KEY,
+      host_id TEXT NOT NULL,
+      received_at INTEGER NOT NULL,
+      body BLOB NOT NULL
+    )`,
+    "CREATE INDEX selftest_by_host ON selftest (host_id, id)"
+  )
+}

@@ -1,0 +1,134 @@
+import { HostId } from "@felhom/domain/HostId"
+import { Crypto } from "@felhom/domain/port/Crypto"
+import { Clock, Context, Effect, Layer, Option, type Redacted, Redacted as RedactedModule, Schema } from "effect"
+import { Database } from "./Database.ts"
+import type { StoreError } from "./StoreError.ts"
+
+/** What a token may do: `host` sends reports, the others belong to people (protocol 1). */
+export const TokenRole = Schema.Literal("host", "viewer", "operator", "admin")
+export type TokenRole = typeof TokenRole.Type
+
+/** A token as the hub knows it. The token itself is nowhere: only its SHA-256 is kept. */
+export const TokenRow = Schema.Struct({
+  hash: Schema.String,
+  role: TokenRole,
+  label: Schema.String,
+  createdAt: Schema.Int,
+  /** The host it was bound to by its first report. */
+  hostId: Schema.NullOr(HostId),
+  revokedAt: Schema.NullOr(Schema.Int)
+})
+export type TokenRow = typeof TokenRow.Type
+
+/** No token, or more than one, begins like that. */
+export class TokenNotFound extends Schema.TaggedError<TokenNotFound>()("TokenNotFound", {
+  prefix: Schema.String,
+  matches: Schema.Int
+}) {
+  override get message(): string {
+    return this.matches === 0
+      ? `no live token's id begins with ${JSON.stringify(this.prefix)}; see token list`
+      : `${this.matches} tokens' ids begin with ${JSON.stringify(this.prefix)}; give more of it`
+  }
+}
+
+/** How much of a token's hash names it in lists and commands. */
+const idLength = 12
+
+/** A token's short name: the beginning of its hash. */
+export const tokenId = (row: Pick<TokenRow, "hash">): string => row.hash.slice(0, idLength)
+
+/** How a binding ended: the host id that the token belongs to now, or that another live token has this host. */
+export type Binding = { readonly hostId: HostId } | { readonly takenBy: string }
+
+export class TokenStore extends Context.Tag("felhom/hub/TokenStore")<TokenStore, {
+  /** Makes a token of 32 random bytes. It is given out here and never again. */
+  readonly create: (
+    role: TokenRole,
+    label: string
+  ) => Effect.Effect<{ readonly token: Redacted.Redacted; readonly row: TokenRow }, StoreError>
+  /** All tokens, the oldest first. */
+  readonly list: Effect.Effect<ReadonlyArray<TokenRow>, StoreError>
+  /** Revokes the one live token whose id begins with `prefix`. */
+  readonly revoke: (prefix: string) => Effect.Effect<TokenRow, StoreError | TokenNotFound>
+  readonly find: (token: Redacted.Redacted) => Effect.Effect<Option.Option<TokenRow>, StoreError>
+  /** Binds a host's token to the host of its first report; a token that is bound stays so. */
+  readonly bind: (hash: string, hostId: HostId) => Effect.Effect<Binding, StoreError>
+}>() {}
+
+const base64Url = (hex: string): string =>
+  btoa(String.fromCharCode(...(hex.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16))))
+    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+
+/** The shape that every token has; whatever else comes along is not worth a look into the store. */
+const tokenPattern = /^felhom_(?:host|viewer|operator|admin)_[A-Za-z0-9_-]{43}$/
+
+const make = Effect.gen(function*() {
+  const { read, sql, write } = yield* Database
+  const crypto = yield* Crypto
+  const columns = sql.literal(
+    "hash, role, label, created_at AS \"createdAt\", host_id AS \"hostId\", revoked_at AS \"revokedAt\""
+  )
+  const byHash = (hash: string) =>
+    Effect.map(
+      read(TokenRow, sql`SELECT ${columns} FROM token WHERE hash = ${hash}`),
+      (rows) => Option.fromNullable(rows[0])
+    )
+
+  return TokenStore.of({
+    create: (role, label) =>
+      Effect.gen(function*() {
+        const token = `felhom_${role}_${base64Url(yield* crypto.randomHex(32))}`
+        const row: TokenRow = {
+          hash: yield* crypto.sha256(token),
+          role,
+          label,
+          createdAt: yield* Clock.currentTimeMillis,
+          hostId: null,
+          revokedAt: null
+        }
+        yield* write([
+          sql`INSERT INTO token (hash, role, label, created_at) VALUES (${row.hash}, ${role}, ${label}, ${row.createdAt})`
+        ])
+        return { token: RedactedModule.make(token), row }
+      }),
+    list: read(TokenRow, sql`SELECT ${columns} FROM token ORDER BY created_at, hash`),
+    revoke: (prefix) =>
+      Effect.gen(function*() {
+        const rows = yield* read(
+          TokenRow,
+          sql`SELECT ${columns} FROM token WHERE revoked_at IS NULL AND substr(hash, 1, ${prefix.length}) = ${prefix}`
+        )
+        const [row] = rows
+        if (row === undefined || rows.length > 1) {
+          return yield* new TokenNotFound({ prefix, matches: rows.length })
+        }
+        const revokedAt = yield* Clock.currentTimeMillis
+        yield* write([sql`UPDATE token SET revoked_at = ${revokedAt} WHERE hash = ${row.hash}`])
+        return { ...row, revokedAt }
+      }),
+    find: (token) => {
+      const text = RedactedModule.value(token)
+      return tokenPattern.test(text) ? Effect.flatMap(crypto.sha256(text), byHash) : Effect.succeedNone
+    },
+    bind: (hash, hostId) =>
+      Effect.gen(function*() {
+        yield* write([sql`
+          UPDATE token SET host_id = ${hostId}
+          WHERE hash = ${hash} AND host_id IS NULL AND revoked_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM token WHERE host_id = ${hostId} AND revoked_at IS NULL)`])
+        const row = yield* byHash(hash)
+        const bound = Option.flatMapNullable(row, ({ hostId }) => hostId)
+        if (Option.isSome(bound)) return { hostId: bound.value }
+        const holders = yield* read(
+          TokenRow,
+          sql`SELECT ${columns} FROM token WHERE host_id = ${hostId} AND revoked_at IS NULL`
+        )
+        return { takenBy: holders[0]?.label ?? "" }
+      })
+  })
+})
+
+export const layer: Layer.Layer<TokenStore, never, Database | Crypto> = Layer.effect(TokenStore, make).pipe(
+  Layer.ensureRequirementsType<Database | Crypto>()
+)

@@ -1,0 +1,123 @@
+import { describe, it } from "@effect/vitest"
+import { attentionOf, proxmoxTrouble } from "@felhom/hub/Attention"
+import { acknowledge, emptyLedger, missingEvents, withDropped } from "@felhom/hub/EventLedger"
+import { inventoryFacts, reportFacts } from "@felhom/hub/HostFacts"
+import { presenceOf } from "@felhom/hub/Presence"
+import { expect } from "vitest"
+import {
+  disk,
+  disks,
+  guest,
+  guests,
+  hostEvent,
+  report,
+  samples,
+  sections,
+  storage,
+  storages,
+  unavailable,
+  usage,
+  wireReport
+} from "./ReportBuilder.ts"
+
+const attention = (
+  more: { readonly [key: string]: unknown } = {},
+  events: Array<ReturnType<typeof hostEvent>> = []
+) => {
+  const { inventory, samples, sections } = report(more)
+  return attentionOf({
+    presence: "online",
+    silence: 0,
+    sequence: 1,
+    inventory: inventory === null ? null : inventoryFacts(inventory),
+    report: reportFacts(samples, sections),
+    proxmoxTrouble: proxmoxTrouble(null, events),
+    eventsLost: 0,
+    critical: [],
+    staleRun: 0,
+    staleSequence: null
+  })
+}
+
+describe("attention", () => {
+  it("is not asked for by a healthy host", () => {
+    expect(attention()).toEqual([])
+  })
+
+  it.each([
+    ["a storage that is away", { inventory: storages(storage("nas", { active: false })) }, "storage nas is offline"],
+    ["a disk that says so", { inventory: disks(disk({ health: "FAILED!" })) }, "disk /dev/sda reports FAILED!"],
+    ["a worn disk", { inventory: disks(disk({ wearout: 4 })) }, "disk /dev/sda has 4 % of its life left"],
+    [
+      "guests that hide",
+      {
+        inventory: guests(guest(101, { config: unavailable("403") }), guest(102, { snapshots: unavailable("locked") }))
+      },
+      "2 guests could not be read: lxc/101 (403), lxc/102 (locked)"
+    ],
+    [
+      "a full storage",
+      { sections: sections({ storage: { state: "ok", readAt: 1, value: [usage("local", 100, 97)] } }) },
+      "storage local is 97 % full"
+    ],
+    [
+      "a Proxmox that is away, once",
+      {
+        inventory: {
+          ...wireReport().inventory,
+          guests: unavailable("connection refused"),
+          storages: unavailable("connection refused")
+        },
+        samples: samples({ node: unavailable("connection refused") })
+      },
+      "guests, storages and the node's load could not be read: connection refused"
+    ]
+  ])("is asked for by %s", (_, more, sentence) => {
+    expect(attention(more)).toEqual([sentence])
+  })
+
+  it("is not asked for by a storage that somebody disabled", () => {
+    expect(attention({ inventory: storages(storage("old", { enabled: false, active: false })) })).toEqual([])
+  })
+
+  it("tells that Proxmox refuses until it recovered", () => {
+    const refused = hostEvent(1, { kind: "proxmox.refused", message: "401 no such token" })
+    const recovered = hostEvent(2, { kind: "proxmox.recovered", message: "fine" })
+    expect(attention({}, [refused])).toEqual(["Proxmox refused: 401 no such token"])
+    expect(attention({}, [refused, recovered])).toEqual([])
+  })
+})
+
+describe("presence", () => {
+  it.each([
+    [30, 40, "online"],
+    [30, 46, "late"],
+    [30, 91, "silent"],
+    // An agent waits 5 s at least, whatever it is asked.
+    [1, 7, "online"],
+    [1, 16, "silent"]
+  ])("asked for every %d s, a host last seen %d s ago is %s", (interval, ago, presence) => {
+    expect(presenceOf(0, interval, ago * 1000)).toBe(presence)
+  })
+})
+
+describe("the ledger of events", () => {
+  it("never passes a gap larger than what the agent admits", () => {
+    const ledger = acknowledge(withDropped(emptyLedger, 1), [1, 3, 6], [1, 3, 6])
+    expect(ledger).toMatchObject({ acked: 3, skipped: 1 })
+    expect(missingEvents(ledger)).toBe(3)
+  })
+
+  it("remembers what was dropped before the agent's last start", () => {
+    const before = acknowledge(withDropped(emptyLedger, 2), [3], [3])
+    const after = acknowledge(withDropped(before, 1), [5], [5])
+    expect(after).toMatchObject({ acked: 5, skipped: 3 })
+  })
+
+  it("takes back a loss when the event arrives after all", () => {
+    const lossy = acknowledge(withDropped(emptyLedger, 1), [2], [2])
+    const healed = acknowledge(lossy, [], [1])
+    expect(missingEvents(healed)).toBe(0)
+    expect(healed).toMatchObject({ acked: 2, skipped: 0, max: 2 })
+  })
+})

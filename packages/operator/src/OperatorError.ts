@@ -1,0 +1,11 @@
+import { Schema } from "effect"
+
+/** What was asked can't be done. `usage` means that the command line, the environment or a file named there is wrong. */
+export class OperatorError extends Schema.TaggedError<OperatorError>()("OperatorError", {
+  reason: Schema.Literal("usage", "hub", "no-host", "attention"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}

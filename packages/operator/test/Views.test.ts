@@ -1,0 +1,148 @@
+import { describe, it } from "@effect/vitest"
+import { cutToWidth, displayWidth } from "@felhom/operator/DisplayWidth"
+import { attentionSentence, renderHosts } from "@felhom/operator/HostsView"
+import { renderHost } from "@felhom/operator/HostView"
+import { bar, renderTable, toned } from "@felhom/operator/Table"
+import { expect } from "vitest"
+import { detail, event, guest, named, now, summary } from "./HostBuilder.ts"
+
+describe("a terminal's columns", () => {
+  it.each([
+    ["attic", 5],
+    ["日本", 4],
+    ["ｱｲ", 2],
+    ["ﾊﾟ", 2],
+    ["e\u0301", 1],
+    ["🦊", 2],
+    ["👩‍👩‍👧", 2],
+    ["🇭🇺", 2],
+    ["❤️", 2],
+    ["한국", 4],
+    ["\u1112\u1161\u11ab", 2],
+    ["│█", 2]
+  ])("%s takes %d", (text, width) => {
+    expect(displayWidth(text)).toBe(width)
+  })
+
+  it("are cut between characters, never through one", () => {
+    expect(cutToWidth("日本語", 4)).toBe("日…")
+    expect(cutToWidth("attic", 5)).toBe("attic")
+  })
+})
+
+describe("a table", () => {
+  it("is aligned by what a terminal shows", () => {
+    expect(renderTable([{ title: "N", align: "right" }, { title: "NAME" }, { title: "END" }], [
+      ["1", "🦊", "|"],
+      ["22", "日本", "|"],
+      ["3", "abc", "|"]
+    ], false)).toEqual([
+      " N  NAME  END",
+      " 1  🦊    |",
+      "22  日本  |",
+      " 3  abc   |"
+    ])
+  })
+
+  it("keeps its columns when it is coloured", () => {
+    expect(renderTable([{ title: "A" }, { title: "B" }], [[toned("bad", "x"), "y"]], true)).toEqual([
+      "\u001b[2mA\u001b[0m  \u001b[2mB\u001b[0m",
+      "\u001b[31mx\u001b[0m  y"
+    ])
+  })
+
+  it("shows what is hostile instead of obeying it", () => {
+    expect(renderTable([{ title: "NAME" }, { title: "X" }], [
+      ["<script>", "1"],
+      ["\u001b[2J\u0007", "2"],
+      ["\u202eevil", "3"],
+      ["two\nlines", "4"]
+    ], false)).toEqual([
+      "NAME             X",
+      "<script>         1",
+      "\\u001b[2J\\u0007  2",
+      "\\u202eevil       3",
+      "two\\nlines       4"
+    ])
+  })
+})
+
+it("draws a bar that is full only when it is", () => {
+  expect([0, 0.25, 1, 7].map(bar)).toEqual(["░░░░░░░░░░", "███░░░░░░░", "██████████", "██████████"])
+})
+
+it("lists hosts as the hub sorted them", () => {
+  expect(
+    renderHosts(
+      [
+        summary({
+          host: named("barn", "ffff0000"),
+          presence: "silent",
+          lastSeen: now - 720_000,
+          guests: null,
+          storages: null,
+          eventsMissing: 3,
+          attention: ["silent for 12 min", "3 events were lost"]
+        }),
+        summary()
+      ],
+      now,
+      false
+    )
+  ).toEqual([
+    "HOST   ID        SEEN                GUESTS  STORAGES       EVENTS  ATTENTION",
+    "barn   ffff0000  silent, 12 min ago       ?         ?  41 (3 lost)  silent for 12 min (and 1 more)",
+    "attic  0a1b2c3d  online, 12 s ago       3/5       2/2           41  -"
+  ])
+})
+
+it("says how many hosts need attention", () => {
+  expect(attentionSentence([summary()])).toBeUndefined()
+  expect(attentionSentence([summary({ attention: ["x"] })])).toBe("1 of 1 host needs attention")
+  expect(attentionSentence([summary({ attention: ["x"] }), summary({ attention: ["y"] }), summary()])).toBe(
+    "2 of 3 hosts need attention"
+  )
+})
+
+it("shows one host with all that it said", () => {
+  const guests = [
+    guest(101, { name: "<script>", lock: "backup", tags: ["web", "\u001b[31m"] }),
+    guest(102, {
+      type: "qemu",
+      name: "🦊 \u202efox",
+      status: "stopped",
+      config: { state: "unavailable", reason: "403" }
+    })
+  ]
+  expect(renderHost(detail(guests), [event], now, false)).toEqual([
+    `attic  0a1b2c3d${"0".repeat(24)}  online, 12 s ago`,
+    "agent 0.1.0, Proxmox VE 9.2.11, kernel 6.17.2-1-pve, report 12",
+    "up 3 d, cpu 12 %, load 0.50 0.25 0.13, memory 8.0 GiB of 16.0 GiB, root 10.0 GiB of 100.0 GiB",
+    "! storage nas is offline",
+    "! \\u001b[2J",
+    "",
+    "Guests",
+    "VMID  TYPE  NAME          STATUS   CPUS   MEMORY     DISK  LOCK    TAGS             SNAPSHOTS  CONFIG READ",
+    " 101  lxc   <script>      running     2  1.0 GiB  8.0 GiB  backup  web, \\u001b[31m          0  2 min ago",
+    " 102  qemu  🦊 \\u202efox  stopped     2  1.0 GiB  8.0 GiB  -       -                        0  could not be read",
+    "",
+    "Storages",
+    "STORAGE  TYPE  STATE        USED         OF                   CONTENT",
+    "local    dir   active   25.0 GiB  100.0 GiB  ███░░░░░░░ 25 %  backup, iso",
+    "nas      nfs   offline         ?          ?  ?                backup",
+    "",
+    "Disks",
+    "DISK      TYPE        SIZE  MODEL  HEALTH  LIFE LEFT  USED FOR",
+    "/dev/sda  ssd   1024.0 GiB  ACME   PASSED       95 %  LVM",
+    "",
+    "Not readable",
+    "WHAT             WHY",
+    "restore          no drill is set up",
+    "audit            there is no audit chain yet",
+    "qemu/102 config  403",
+    "",
+    "Last events",
+    " #  WHEN       SEVERITY  KIND             SUBJECT  MESSAGE",
+    "41  3 min ago  warning   storage.offline  nas      nas does not answer"
+  ])
+})
