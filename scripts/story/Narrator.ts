@@ -11,11 +11,24 @@ const green = paint("32")
 export const chapter = (number: number, title: string): Effect.Effect<void> =>
   Console.log(`\n${bold(`${number}. ${title}`)}`)
 
+const width = 110
+
+/** Breaks a text between words, so that it stays beside its mark on a terminal of usual width. */
+const wrapped = (text: string, indent: string): string => {
+  const lines: Array<string> = []
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > width - indent.length) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines.join(`\n${indent}`)
+}
+
 /** What happens, in a stranger's words. */
-export const tell = (text: string): Effect.Effect<void> => Console.log(`   ${text}`)
+export const tell = (text: string): Effect.Effect<void> => Console.log(`   ${wrapped(text, "   ")}`)
 
 /** What was expected and came. */
-export const seen = (text: string): Effect.Effect<void> => Console.log(`   ${green("->")} ${text}`)
+export const seen = (text: string): Effect.Effect<void> => Console.log(`   ${green("->")} ${wrapped(text, "      ")}`)
 
 /** What a program of ours prints, as it prints it. */
 export const quote = (text: string): Effect.Effect<void> =>

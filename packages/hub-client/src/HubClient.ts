@@ -55,7 +55,7 @@ const packed = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Htt
 /** The whole answer, read up to the limit and no further. */
 const bounded = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
   response.stream.pipe(
-    Stream.catchIf((error) => error.reason === "EmptyBody", () => Stream.empty),
+    Stream.catchTag("ResponseError", (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(error)),
     Stream.runFoldEffect({ size: 0, chunks: Chunk.empty<Uint8Array>() }, ({ chunks, size }, chunk) =>
       size + chunk.length > answerLimit
         ? Effect.fail(fail("malformed", `its answer is longer than ${answerLimit} bytes`))

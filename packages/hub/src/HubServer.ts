@@ -61,6 +61,8 @@ const draining: Layer.Layer<never, never, TlsServer> = Layer.scopedDiscard(
         onIdle = () => resume(Effect.void)
         if (answering.size === 0) onIdle()
       }).pipe(
+        // A finalizer can't be interrupted, and what can't be interrupted never times out.
+        Effect.interruptible,
         Effect.timeoutOption(drainMillis),
         Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
       )
