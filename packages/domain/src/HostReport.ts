@@ -94,7 +94,7 @@ export const HostReport = Schema.Struct({
   inventory: Schema.NullOr(Inventory),
   samples: Samples,
   events: Schema.Array(HostEvent),
-  /** How many events fell out of the agent's bounded queue since it started: more than none means a gap. */
+  /** How many events of this host epoch fell out of the bounded queue before a hub took them: more than none means a gap. */
   eventsDropped: Schema.NonNegativeInt,
   sections: ReportSections
 })

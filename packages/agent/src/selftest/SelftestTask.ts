@@ -10,6 +10,7 @@ import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { type AgentPrivilege, checkRights, explainMissing } from "@felhom/reconciler/Rights"
 import { Data, Effect, Fiber, Ref } from "effect"
 import { Checklist } from "./Checklist.ts"
+import { rightsStep } from "./SelftestRead.ts"
 
 /** The one name that the selftest uses. A snapshot of that name that was there before is never touched. */
 export const selftestSnapshot = SnapshotName.make("felhom-selftest")
@@ -276,7 +277,8 @@ const putBack = (subject: Subject, traces: Traces) =>
 
 /**
  * Shows on one guest that the agent can change things and knows when they are done: snapshot, rollback, delete, each awaited to
- * its exit status; then a marker in the description, read back and taken away again.
+ * its exit status; then a marker in the description, read back and taken away again. What the test itself needs is asked for
+ * before anything is touched; whether the token has all that the agent will need, at the end.
  */
 export const selftestTask = (vmid: Vmid, options: { readonly allowRunning: boolean }) =>
   Effect.gen(function*() {
@@ -287,4 +289,5 @@ export const selftestTask = (vmid: Vmid, options: { readonly allowRunning: boole
       Effect.zipRight(snapshotSteps(subject, traces), descriptionSteps(subject, traces)),
       toItsEnd(putBack(subject, traces))
     )
+    yield* rightsStep
   })
