@@ -195,7 +195,7 @@ const make = Effect.gen(function*() {
         ...notYet
       }
       return {
-        pveVersion: status?.pveversion ?? null,
+        pveVersion: plainVersion(status?.pveversion ?? null),
         kernel: status?.["current-kernel"]?.release ?? status?.kversion ?? null,
         inventory,
         samples,
@@ -220,6 +220,9 @@ const make = Effect.gen(function*() {
 
   return Observer.of({ observe: Effect.provide(observe, context) })
 })
+
+/** `9.2.11` of `pve-manager/9.2.11/14a22df35955d97d`. */
+const plainVersion = (pveversion: string | null): string | null => pveversion?.split("/")[1] ?? pveversion
 
 const wholeCondition = (error: ProxmoxError): ProxmoxCondition => {
   const state = conditionOf[error.reason]
