@@ -14,6 +14,7 @@ const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 interface Ran {
   readonly argv: ReadonlyArray<string>
   readonly environment: ReadonlyArray<string>
+  readonly inherits: boolean
 }
 
 /** Runs nothing: notes what it was asked to run, and answers. */
@@ -28,7 +29,11 @@ const executor = (
       return Effect.as(
         Ref.update(ran, (all) => [
           ...all,
-          { argv: [standard.command, ...standard.args], environment: [...standard.env].map(([name]) => name) }
+          {
+            argv: [standard.command, ...standard.args],
+            environment: [...standard.env].map(([name]) => name),
+            inherits: standard.extendEnv
+          }
         ]),
         {
           [CommandExecutor.ProcessTypeId]: CommandExecutor.ProcessTypeId,
@@ -72,7 +77,11 @@ describe("Privileged, run directly", () => {
         action: "sensors",
         temperatures: [{ sensor: "coretemp-isa-0000 Package id 0", celsius: 41 }]
       })
-      expect(yield* Ref.get(ran)).toEqual([{ argv: ["/usr/bin/sensors", "-j"], environment: ["PATH", "LC_ALL"] }])
+      expect(yield* Ref.get(ran)).toEqual([{
+        argv: ["/usr/bin/sensors", "-j"],
+        environment: ["PATH", "LC_ALL"],
+        inherits: false
+      }])
     }))
 
   it.effect("runs nothing for a request that does not hold, even one that was cast into shape", () =>
