@@ -35,19 +35,18 @@ const output = Options.choice("output", ["text", "json"]).pipe(
 
 /** All commands of `felhom-agent`. */
 export const makeCommand = (surroundings: Surroundings) => {
-  const source = (file: Option.Option<string>) =>
-    Layer.merge(
-      Settings.layerSource({ file, environment: surroundings.environment }),
-      Layer.effectDiscard(
-        Effect.forEach(Settings.strayVariables(surroundings.environment), (problem) => Effect.logWarning(problem))
-      )
-    )
+  const source = (file: Option.Option<string>) => Settings.layerSource({ file, environment: surroundings.environment })
 
   const logged = (format: Log.Format) =>
     Layer.unwrapEffect(Effect.map(Settings.logLevel, (level) => Log.layer(format, level)))
 
+  // Only once the log is set up, so that stdout stays the command's own.
+  const warnings = Layer.effectDiscard(
+    Effect.forEach(Settings.strayVariables(surroundings.environment), (problem) => Effect.logWarning(problem))
+  )
+
   const withSettings = (file: Option.Option<string>, format: Log.Format) =>
-    Layer.provideMerge(logged(format), source(file))
+    warnings.pipe(Layer.provideMerge(logged(format)), Layer.provideMerge(source(file)))
 
   const person: Log.Format = surroundings.terminal ? "pretty" : "json"
 
@@ -59,6 +58,7 @@ export const makeCommand = (surroundings: Surroundings) => {
       Effect.provide(
         Layer.mergeAll(Live.observer, Live.hub, Live.lockedState).pipe(
           Layer.provideMerge(Layer.merge(Live.proxmox, Live.crypto)),
+          Layer.provideMerge(Layer.effectDiscard(Settings.allSettings)),
           Layer.provideMerge(withSettings(options.config, options.output === "json" ? "json" : person))
         )
       )
@@ -110,7 +110,9 @@ export const makeCommand = (surroundings: Surroundings) => {
       Effect.flatMap(Live.bootId, (bootId) => Checklist.concluded("hub", options.output, selftestHub(bootId))).pipe(
         Effect.provide(
           Layer.mergeAll(Live.observer, Live.hub, Live.state, Checklist.layer(options.output)).pipe(
-            Layer.provideMerge(proxmoxOnly(options.config))
+            Layer.provideMerge(proxmoxOnly(options.config)),
+            Layer.provideMerge(Layer.effectDiscard(Settings.allSettings)),
+            Layer.provideMerge(source(options.config))
           )
         )
       )

@@ -186,6 +186,11 @@ export const hubSettings: Effect.Effect<HubSettings, SettingsError, SettingsSour
     ([plain, token]) => ({ ...plain, token })
   )
 
+/** Fails with everything that is wrong for a program that talks to both, so that nobody has to find it out one by one. */
+export const allSettings: Effect.Effect<void, SettingsError, SettingsSource | FileSystem.FileSystem> = Effect.asVoid(
+  together(proxmoxSettings, hubSettings)
+)
+
 /** The folder of the daemon's state. */
 export const stateDirectory: Effect.Effect<string, SettingsError, SettingsSource> = read(
   setting("STATE_DIR", parsePath).pipe(Config.withDefault("/var/lib/felhom-agent"))

@@ -16,6 +16,8 @@ const program = runCli({ environment: process.env, terminal: process.stderr.isTT
 
 NodeRuntime.runMain(program, {
   disableErrorReporting: true,
+  // The log is set up with the settings; another logger beside it would write to stdout.
+  disablePrettyLogger: true,
   // An interrupt that comes before the program could take it is a stop that was asked for.
   teardown: (exit, onExit) => onExit(exit._tag === "Success" && typeof exit.value === "number" ? exit.value : 0)
 })

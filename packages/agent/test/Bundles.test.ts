@@ -149,8 +149,11 @@ describe("felhom-agent", { timeout: 60_000 }, () => {
   it.scopedLive("passes its selftests on the simulated host, over real TLS", () =>
     Effect.gen(function*() {
       const { environment, folder } = yield* simulatedHost
+      // A variable that looks like ours and is not is a warning, and must not spoil what a program reads.
+      const stray = { ...environment, FELHOM_AGENT_PROXMOX_NOD: "x" }
       for (const args of [["read"], ["task", "--vmid", "9999"]]) {
-        const { code, stdout } = yield* run(folder, "main.js", ["selftest", ...args, "--output", "json"], environment)
+        const { code, stderr, stdout } = yield* run(folder, "main.js", ["selftest", ...args, "--output", "json"], stray)
+        expect(stderr).toContain("did you mean FELHOM_AGENT_PROXMOX_NODE?")
         const { checks, passed } = yield* Schema.decode(Result)(stdout)
         expect(checks.filter(({ outcome }) => outcome === "failed")).toEqual([])
         expect([code, passed]).toEqual([0, true])
@@ -189,6 +192,8 @@ describe("felhom-agent", { timeout: 60_000 }, () => {
       const blank = yield* run(folder, "main.js", ["selftest"])
       expect(blank.code).toBe(2)
       expect(blank.stderr.trim().split("\n")).toHaveLength(5)
+      const daemon = yield* run(folder, "main.js", ["daemon"])
+      expect([daemon.code, daemon.stderr.trim().split("\n").length]).toEqual([2, 8])
       for (
         const args of [["bogus"], ["selftest", "task"], ["selftest", "task", "--vmid", "7"], [
           "selftest",
