@@ -13,7 +13,8 @@ export const programs = {
   "hub.js": { entry: "packages/hub/src/main.ts", external: ["@libsql/client"] },
   "felhom.js": { entry: "packages/operator/src/main.ts", external: [] },
   "pve-sim.js": { entry: "packages/pve-sim/src/main.ts", external: [] },
-  "story.js": { entry: "scripts/story/main.ts", external: [] }
+  "story.js": { entry: "scripts/story/main.ts", external: [] },
+  "bench.js": { entry: "scripts/bench/main.ts", external: [] }
 }
 
 const bundle = async (name, { entry, external }) => {
@@ -26,6 +27,7 @@ const bundle = async (name, { entry, external }) => {
   await build.write({
     file: join(dist, name),
     format: "esm",
+    // Names in a stack trace are worth more than what mangling would save.
     minify: { mangle: false, compress: true },
     sourcemap: false
   })

@@ -7,6 +7,11 @@ import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { Effect, Layer, type Option } from "effect"
 import { defaultConfigFile } from "./ConfigFile.ts"
 import * as Daemon from "./Daemon.ts"
+import { concludedDoctor } from "./doctor/Doctor.ts"
+import * as ServedCertificate from "./doctor/ServedCertificate.ts"
+import * as StateFolder from "./doctor/StateFolder.ts"
+import { enrol } from "./enrol/Enrol.ts"
+import { showKey } from "./enrol/ShowKey.ts"
 import * as Live from "./Live.ts"
 import * as Log from "./Log.ts"
 import * as Checklist from "./selftest/Checklist.ts"
@@ -123,9 +128,60 @@ export const makeCommand = (surroundings: Surroundings) => {
     Command.withSubcommands([read, task, hub])
   )
 
+  const enrolHost = Command.make(
+    "enrol",
+    {
+      config,
+      output,
+      once: Options.boolean("once").pipe(
+        Options.withDescription("Ask once and end with 1 while nobody has accepted, instead of waiting")
+      )
+    },
+    (options) =>
+      Effect.gen(function*() {
+        const { node, token } = yield* Settings.enrolmentSettings
+        const bearerPath = Settings.bearerFile(yield* Settings.stateDirectory)
+        return yield* enrol({ token, node, bearerPath, once: options.once, output: options.output })
+      }).pipe(
+        Effect.provide(
+          Live.enrolment.pipe(Layer.provideMerge(Live.crypto), Layer.provideMerge(withSettings(options.config, person)))
+        )
+      )
+  ).pipe(
+    Command.withDescription("Show this host to its hub, with FELHOM_AGENT_ENROL_TOKEN; prints the code to accept it by")
+  )
+
+  const doctor = Command.make("doctor", { config, output }, (options) =>
+    Effect.gen(function*() {
+      const { pins, url } = yield* Settings.proxmoxSettings
+      const stateDirectory = yield* Settings.stateDirectory
+      return yield* concludedDoctor(options.output, { url, pins, stateDirectory })
+    }).pipe(
+      Effect.provide(
+        Layer.mergeAll(
+          proxmoxOnly(options.config),
+          Checklist.layer(options.output),
+          ServedCertificate.layer,
+          StateFolder.layer
+        )
+      )
+    )).pipe(
+      Command.withDescription("Look at everything that has to be right, and say what to mend; changes nothing")
+    )
+
+  const key = Command.make("key", { config, output }, (options) =>
+    showKey(options.output).pipe(
+      Effect.provide(
+        Layer.merge(Live.hostKey, Live.state).pipe(
+          Layer.provideMerge(Live.crypto),
+          Layer.provideMerge(withSettings(options.config, person))
+        )
+      )
+    )).pipe(Command.withDescription("Show this host's id, its key's fingerprint and the code that a person compares"))
+
   return Command.make("felhom-agent").pipe(
     Command.withDescription("Looks after one Proxmox VE host"),
-    Command.withSubcommands([daemon, selftest])
+    Command.withSubcommands([daemon, doctor, enrolHost, key, selftest])
   )
 }
 

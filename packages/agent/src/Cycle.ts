@@ -9,7 +9,7 @@ import type { Observation } from "@felhom/reconciler/Observation"
 import { Observer } from "@felhom/reconciler/Observer"
 import { advance, type Known, nothingKnown } from "@felhom/reconciler/Transitions"
 import { Clock, Effect, Random } from "effect"
-import { boundedInterval, defaultIntervalMillis, retryDelay } from "./Pace.ts"
+import { boundedInterval, boundedPause, defaultIntervalMillis, retryDelay } from "./Pace.ts"
 import { makeReport } from "./Report.ts"
 
 /** What the loop carries from one cycle to the next. All of it may be lost in a crash: it is learnt again. */
@@ -73,7 +73,10 @@ const afterFailure = (memory: Memory, error: HubError): Effect.Effect<Memory, ne
   Effect.gen(function*() {
     const state = yield* StateFile
     const failures = memory.failures + 1
-    const delay = retryDelay(memory.intervalMillis, failures, yield* Random.next)
+    const delay = Math.max(
+      retryDelay(memory.intervalMillis, failures, yield* Random.next),
+      boundedPause(error.retryAfterSeconds)
+    )
     if (memory.hub !== "away") yield* state.record([awayEvent(error)])
     yield* Effect.logWarning("the hub did not take the report; its events are kept", error.message).pipe(
       Effect.annotateLogs({ reason: error.reason, failures, nextTrySeconds: Math.round(delay / 1000) })

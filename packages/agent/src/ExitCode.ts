@@ -9,6 +9,7 @@ interface Failure {
 const usage: ReadonlySet<string> = new Set([
   "SettingsError",
   "StateFileCorrupt",
+  "HostKeyCorrupt",
   "DurableFileError",
   "InstanceLockError"
 ])

@@ -1,12 +1,16 @@
 import { FileSystem, type HttpClient } from "@effect/platform"
+import { reportNamespace } from "@felhom/domain/HostKey"
 import type { Crypto } from "@felhom/domain/port/Crypto"
-import type { DurableFileError } from "@felhom/domain/port/DurableFile"
+import type { DurableFile, DurableFileError } from "@felhom/domain/port/DurableFile"
+import type { Ed25519 } from "@felhom/domain/port/Ed25519"
 import { InstanceLock, type InstanceLockError } from "@felhom/domain/port/InstanceLock"
 import * as StateFile from "@felhom/durable/StateFile"
+import * as EnrolmentClient from "@felhom/hub-client/EnrolmentClient"
 import * as HubClient from "@felhom/hub-client/HubClient"
 import { HubClientConfig } from "@felhom/hub-client/HubClientConfig"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
+import * as NodeEd25519 from "@felhom/node/NodeEd25519"
 import * as NodeInstanceLock from "@felhom/node/NodeInstanceLock"
 import * as NodeRootSocket from "@felhom/node/NodeRootSocket"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
@@ -17,6 +21,7 @@ import { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import * as Observer from "@felhom/reconciler/Observer"
 import { Effect, Layer } from "effect"
+import * as HostKey from "./enrol/HostKey.ts"
 import * as Settings from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
 
@@ -37,13 +42,52 @@ export const proxmox: Layer.Layer<
     Layer.provide(Layer.merge(pinned(settings), Layer.succeed(ProxmoxConfig, settings)))
   )))
 
-/** The hub, as the settings say. */
-export const hub: Layer.Layer<HubClient.HubClient, SettingsError, Configured> = Layer.unwrapEffect(
-  Effect.map(Settings.hubSettings, (settings) =>
-    HubClient.layer.pipe(
-      // It refuses a URL that is not https; the settings have refused that before.
-      Layer.orDie,
-      Layer.provide(Layer.merge(pinned(settings), Layer.succeed(HubClientConfig, settings)))
+/** This host's key, and the curve that it is on. */
+export const hostKey: Layer.Layer<
+  HostKey.HostKey | Ed25519,
+  SettingsError | HostKey.HostKeyCorrupt | DurableFileError,
+  Configured
+> = Layer.unwrapEffect(
+  Effect.map(Settings.stateDirectory, (directory) => Layer.provide(HostKey.layer(directory), NodeDurableFile.layer))
+).pipe(Layer.provideMerge(NodeEd25519.layer))
+
+/** A host on a full or read-only disk that has no key yet must still be heard; one whose key is pinned is refused unsigned. */
+const signer: Effect.Effect<
+  Pick<typeof HubClientConfig.Service, "sign">,
+  SettingsError | HostKey.HostKeyCorrupt,
+  Configured
+> = HostKey.HostKey.pipe(
+  Effect.map((key) => ({ sign: (body: Uint8Array) => key.sign(reportNamespace, body) })),
+  Effect.provide(hostKey),
+  Effect.catchTag(
+    "DurableFileError",
+    (error) => Effect.as(Effect.logError("this host's key can't be kept; reports go out unsigned", error.message), {})
+  )
+)
+
+/** The hub, as the settings say; every report goes out signed by this host's key. */
+export const hub: Layer.Layer<HubClient.HubClient, SettingsError | HostKey.HostKeyCorrupt, Configured> = Layer
+  .unwrapEffect(
+    Effect.zipWith(Settings.hubSettings, signer, (settings, signing) =>
+      HubClient.layer.pipe(
+        // It refuses a URL that is not https; the settings have refused that before.
+        Layer.orDie,
+        Layer.provide(Layer.merge(pinned(settings), Layer.succeed(HubClientConfig, { ...settings, ...signing })))
+      ))
+  )
+
+/** What an enrolment stands on: the hub without a Bearer, the host's key and its state. */
+export const enrolment: Layer.Layer<
+  EnrolmentClient.EnrolmentClient | HostKey.HostKey | Ed25519 | StateFile.StateFile | DurableFile,
+  StateError | HostKey.HostKeyCorrupt,
+  Configured | Crypto
+> = Layer.unwrapEffect(
+  Effect.map(Settings.enrolmentSettings, (settings) =>
+    Layer.mergeAll(
+      Layer.provide(EnrolmentClient.layer(settings.url), pinned(settings)),
+      Layer.suspend(() => state),
+      hostKey,
+      NodeDurableFile.layer
     ))
 )
 

@@ -28,3 +28,7 @@ export const retryDelay = (intervalMillis: number, failures: number, random: num
   const full = Math.min(ceiling, intervalMillis * 2 ** Math.min(failures, 16))
   return Math.round(full * (0.5 + 0.5 * random))
 }
+
+/** How long a hub asked to be left alone (`Retry-After`), in milliseconds: an hour at most, so that it can't silence a host. */
+export const boundedPause = (seconds: number | undefined): number =>
+  Math.min(reportIntervalBounds.maximum, Math.max(0, seconds ?? 0)) * secondsToMillis

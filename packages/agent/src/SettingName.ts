@@ -22,7 +22,8 @@ export const fileSettings = {
 /** Secrets have no place in the config file. */
 export const secretSettings = {
   "proxmox.token": "PROXMOX_TOKEN",
-  "hub.token": "HUB_TOKEN"
+  "hub.token": "HUB_TOKEN",
+  "hub.enrolToken": "ENROL_TOKEN"
 } as const
 
 export type FileSetting = keyof typeof fileSettings

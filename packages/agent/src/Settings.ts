@@ -118,9 +118,13 @@ const secretFile = (path: string) =>
     })
   )
 
+/** Where an enrolment leaves the Bearer that it got, in the state folder. */
+export const bearerFile = (stateDirectory: string): string => `${stateDirectory.replace(/\/+$/, "")}/hub-token`
+
 /**
- * A secret: from the environment, else from the file that the settings name, else from systemd's credential. Whichever is
- * found first is the one; a bad one is an error and never a reason to look further.
+ * A secret: from the environment, else from the file that the settings name, else from systemd's credential, and the hub's
+ * else from where an enrolment left it. Whichever is found first is the one; a bad one is an error and never a reason to
+ * look further.
  */
 const readSecret = (section: "proxmox" | "hub") =>
   Effect.gen(function*() {
@@ -131,15 +135,18 @@ const readSecret = (section: "proxmox" | "hub") =>
     const given = yield* read(Config.option(setting(name, parseSecret)))
     if (Option.isSome(given)) return given.value
     const named = yield* read(Config.option(setting(fileName, parsePath)))
-    const place = Option.orElse(named, () => Option.map(credentials, (directory) => `${directory}/${section}-token`))
     const fs = yield* FileSystem.FileSystem
-    const missing = Option.isNone(named) &&
-      !(yield* Effect.orElseSucceed(fs.exists(Option.getOrElse(place, () => "")), () => false))
-    if (Option.isNone(place) || missing) {
+    const present = (path: string) => Effect.orElseSucceed(fs.exists(path), () => false)
+    const unnamed = [
+      ...Option.toArray(Option.map(credentials, (directory) => `${directory}/${section}-token`)),
+      ...(section === "hub" ? [bearerFile(yield* stateDirectory)] : [])
+    ]
+    const place = Option.isSome(named) ? named : yield* Effect.findFirst(unnamed, present)
+    if (Option.isNone(place)) {
       return yield* new SettingsError({
         problems: [
           `${name} is not set: give ${whereToSet(name)}, the systemd credential ${section}-token, or a file named by ` +
-          `${whereToSet(fileName)}`
+          whereToSet(fileName) + (section === "hub" ? "; or enrol this host (felhom-agent enrol)" : "")
         ]
       })
     }
@@ -185,6 +192,18 @@ export const hubSettings: Effect.Effect<HubSettings, SettingsError, SettingsSour
     ),
     ([plain, token]) => ({ ...plain, token })
   )
+
+/** What it takes to show this host to the hub for the first time. */
+export const enrolmentSettings: Effect.Effect<
+  Peer & { readonly node: NodeName; readonly token: Redacted.Redacted },
+  SettingsError,
+  SettingsSource
+> = read(Config.all({
+  url: setting("HUB_URL", parseOrigin),
+  pins: setting("HUB_FINGERPRINT", parseFingerprints),
+  node: setting("PROXMOX_NODE", parseWith(NodeName, "is not the name of a node")),
+  token: setting("ENROL_TOKEN", parseSecret)
+}))
 
 /** Fails with everything that is wrong for a program that talks to both, so that nobody has to find it out one by one. */
 export const allSettings: Effect.Effect<void, SettingsError, SettingsSource | FileSystem.FileSystem> = Effect.asVoid(

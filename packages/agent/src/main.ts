@@ -1,4 +1,7 @@
-import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import { Cause, Console, Effect, Option } from "effect"
 import { runCli } from "./Cli.ts"
 import { exitCodeOf, isExplained } from "./ExitCode.ts"
@@ -11,7 +14,8 @@ const program = runCli({ environment: process.env, terminal: process.stderr.isTT
       onNone: () => (Cause.isInterruptedOnly(cause) ? Effect.void : Console.error(Cause.pretty(cause)))
     }).pipe(Effect.as(exitCodeOf(cause)))
   ),
-  Effect.provide(NodeContext.layer)
+  // No more of Node than the commands need: with these, nothing here can start a program.
+  Effect.provide([NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer])
 )
 
 NodeRuntime.runMain(program, {

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import * as Daemon from "@felhom/agent/Daemon"
 import { type Envelope, envelopeType } from "@felhom/domain/Envelope"
 import type { HostReport } from "@felhom/domain/HostReport"
-import { DurableFile } from "@felhom/domain/port/DurableFile"
+import { DurableFile, DurableFileError } from "@felhom/domain/port/DurableFile"
 import { NodeName } from "@felhom/domain/ProxmoxId"
 import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
 import { EpochMillis } from "@felhom/domain/Time"
@@ -49,6 +49,7 @@ const makeWorld = Effect.gen(function*() {
   const tries = yield* Ref.make<ReadonlyArray<number>>([])
   const taken = yield* Ref.make<ReadonlyArray<HostReport>>([])
   const disk = yield* Ref.make(new Map<string, Uint8Array>())
+  const readOnly = yield* Ref.make(false)
 
   const observer = Layer.succeed(Observer, {
     observe: Effect.gen(function*() {
@@ -72,14 +73,14 @@ const makeWorld = Effect.gen(function*() {
             mismatch: null
           })
         }
-        yield* Ref.update(taken, (all) => [...all, report])
+        const all = yield* Ref.updateAndGet(taken, (before) => [...before, report])
         return {
           typ: envelopeType,
           host: report.host.id,
           hostEpoch: report.host.epoch,
           serverTime: EpochMillis.make(now),
           nextReportSeconds: 10,
-          acked: report.events.at(-1)?.seq ?? 0,
+          acked: Math.max(0, ...all.flatMap(({ events }) => events.map(({ seq }) => seq))),
           ops: [],
           signers: [],
           ...yield* Ref.get(answer)
@@ -88,7 +89,11 @@ const makeWorld = Effect.gen(function*() {
   })
   const files = Layer.succeed(DurableFile, {
     read: (path) => Effect.map(Ref.get(disk), (map) => Option.fromNullable(map.get(path))),
-    replace: (path, content) => Ref.update(disk, (map) => new Map(map).set(path, content))
+    replace: (path, content) =>
+      Effect.flatMap(Ref.get(readOnly), (refused) =>
+        refused
+          ? new DurableFileError({ operation: "replace", path, code: "EROFS", detail: "read-only file system" })
+          : Ref.update(disk, (map) => new Map(map).set(path, content)))
   })
   const layer = Layer.mergeAll(observer, client, StateFile.layer("/state")).pipe(
     Layer.provideMerge(Layer.merge(files, NodeCrypto.layer))
@@ -96,7 +101,7 @@ const makeWorld = Effect.gen(function*() {
   const start = Effect.fork(
     Daemon.run({ node: NodeName.make("demo"), bootId: null }).pipe(Effect.provide(layer))
   )
-  return { proxmox, hold, hub, answer, looks, tries, taken, start }
+  return { proxmox, hold, hub, answer, looks, tries, taken, readOnly, start }
 })
 
 const kinds = (reports: ReadonlyArray<HostReport>): ReadonlyArray<string> =>
@@ -172,10 +177,41 @@ describe("the daemon", () => {
       yield* Fiber.interrupt(first)
       yield* Ref.set(world.hub, "answers")
       yield* world.start
-      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.adjust("60 seconds")
       const taken = yield* Ref.get(world.taken)
       expect(kinds(taken)).toEqual(["agent.started", "hub.unreachable", "agent.stopped", "agent.started"])
       expect(taken[0]?.sequence).toBe(2)
+    }))
+
+  it.effect("goes on reporting while its state folder is read-only, tells that once, and repeats no number afterwards", () =>
+    Effect.gen(function*() {
+      const world = yield* makeWorld
+      const first = yield* world.start
+      yield* TestClock.adjust("15 seconds")
+      yield* Ref.set(world.readOnly, true)
+      yield* TestClock.adjust("60 seconds")
+      yield* Fiber.interrupt(first)
+      yield* Ref.set(world.readOnly, false)
+      yield* world.start
+      yield* TestClock.adjust("90 seconds")
+      const taken = yield* Ref.get(world.taken)
+      expect(kinds(taken)).toEqual(["agent.started", "state.unwritable", "agent.started"])
+      const sequences = taken.map((report) => report.sequence ?? 0)
+      expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b))
+      const numbers = taken.flatMap((report) => report.events.map(({ seq }) => seq))
+      expect(numbers).toEqual([1, 2, 3])
+    }))
+
+  it.effect("says that its state folder can be written again", () =>
+    Effect.gen(function*() {
+      const world = yield* makeWorld
+      yield* world.start
+      yield* TestClock.adjust("15 seconds")
+      yield* Ref.set(world.readOnly, true)
+      yield* TestClock.adjust("30 seconds")
+      yield* Ref.set(world.readOnly, false)
+      yield* TestClock.adjust("30 seconds")
+      expect(kinds(yield* Ref.get(world.taken))).toEqual(["agent.started", "state.unwritable", "state.recovered"])
     }))
 
   it.effect("says that a hub refuses it apart from a hub that is away", () =>

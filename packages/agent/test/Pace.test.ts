@@ -1,11 +1,15 @@
 import { describe, it } from "@effect/vitest"
-import { boundedInterval, jittered, longestRetryMillis, retryDelay } from "@felhom/agent/Pace"
+import { boundedInterval, boundedPause, jittered, longestRetryMillis, retryDelay } from "@felhom/agent/Pace"
 import * as fc from "effect/FastCheck"
 import { expect } from "vitest"
 
 describe("the agent's pace", () => {
   it("is the hub's wish within the agent's own bounds", () => {
     expect([0, 1, 5, 30, 3600, 1e9].map(boundedInterval)).toEqual([5000, 5000, 5000, 30_000, 3_600_000, 3_600_000])
+  })
+
+  it("leaves a hub alone for as long as it asks, an hour at most", () => {
+    expect([undefined, 0, 90, 1e6].map(boundedPause)).toEqual([0, 0, 90_000, 3_600_000])
   })
 
   it("is never quite the same on two hosts", () => {

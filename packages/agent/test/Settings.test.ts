@@ -135,6 +135,32 @@ describe("Settings", () => {
       expect(Redacted.value(settings.secret)).toBe(secret)
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scoped("take the hub's token from where an enrolment left it, when none is given elsewhere", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped()
+      const hub = (more: Environment = {}) =>
+        Settings.hubSettings.pipe(
+          Effect.provide(Settings.layerSource({
+            file: Option.none(),
+            environment: {
+              FELHOM_AGENT_HUB_URL: "https://192.0.2.20:8443",
+              FELHOM_AGENT_HUB_FINGERPRINT: leaf,
+              FELHOM_AGENT_STATE_DIR: directory,
+              ...more
+            }
+          }))
+        )
+      expect((yield* Effect.flip(hub())).message).toContain("or enrol this host (felhom-agent enrol)")
+      yield* fs.writeFileString(Settings.bearerFile(directory), "felhom_host_enrolled\n", { mode: 0o600 })
+      expect(Redacted.value((yield* hub()).token)).toBe("felhom_host_enrolled")
+      expect(Redacted.value((yield* hub({ FELHOM_AGENT_HUB_TOKEN: "felhom_host_given" })).token)).toBe(
+        "felhom_host_given"
+      )
+      yield* fs.chmod(Settings.bearerFile(directory), 0o640)
+      expect((yield* Effect.flip(hub())).message).toContain("chmod 600")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scoped("refuse a file that is named and absent, and one that is no JSON, without quoting it", () =>
     Effect.gen(function*() {
       const absent = Settings.layerSource({ file: Option.some("/nonexistent/config.json"), environment: {} })

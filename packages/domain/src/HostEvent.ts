@@ -16,6 +16,8 @@ export const knownEventKinds = [
   "guest.changed",
   "storage.offline",
   "storage.online",
+  "state.unwritable",
+  "state.recovered",
   "envelope.ignored"
 ] as const
 export type KnownEventKind = (typeof knownEventKinds)[number]

@@ -1,90 +1,20 @@
-import {
-  HttpApi,
-  HttpApiEndpoint,
-  HttpApiGroup,
-  HttpApiMiddleware,
-  HttpApiSchema,
-  HttpApiSecurity,
-  OpenApi
-} from "@effect/platform"
-import { Context, Schema } from "effect"
-import { Envelope } from "./Envelope.ts"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { AdministrationGroup, EnrolmentGroup } from "./EnrolmentApi.ts"
+import { Envelope, SignedBytes } from "./Envelope.ts"
 import { HostEvent } from "./HostEvent.ts"
 import { HostId } from "./HostId.ts"
 import { HostReport, Inventory, ReportingHost, ReportSections, Samples } from "./HostReport.ts"
+import { HostAuthorization, OperatorAuthorization } from "./HubPrincipal.ts"
+import {
+  HubBadReport,
+  HubForbidden,
+  HubNotFound,
+  HubTooLarge,
+  HubTooManyRequests,
+  HubUnavailable
+} from "./HubRefusal.ts"
 import { EpochMillis } from "./Time.ts"
-
-/** No token, or none that this hub knows. */
-export class HubUnauthorized extends Schema.TaggedError<HubUnauthorized>()(
-  "HubUnauthorized",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 401 })
-) {}
-
-/** The token is good, but not for this. */
-export class HubForbidden extends Schema.TaggedError<HubForbidden>()(
-  "HubForbidden",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 403 })
-) {}
-
-/** The hub has never heard of it. */
-export class HubNotFound extends Schema.TaggedError<HubNotFound>()(
-  "HubNotFound",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 404 })
-) {}
-
-/** The body is not a report: it says which field and what was expected. */
-export class HubBadReport extends Schema.TaggedError<HubBadReport>()(
-  "HubBadReport",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 400 })
-) {}
-
-/** The body, packed or unpacked, is larger than the hub takes. */
-export class HubTooLarge extends Schema.TaggedError<HubTooLarge>()(
-  "HubTooLarge",
-  { message: Schema.String, limitBytes: Schema.Int },
-  HttpApiSchema.annotations({ status: 413 })
-) {}
-
-/** The hub could not store or read; nothing was acknowledged. */
-export class HubUnavailable extends Schema.TaggedError<HubUnavailable>()(
-  "HubUnavailable",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 503 })
-) {}
-
-/** The token of a host: bound to one host id by its first report. */
-export class HostPrincipal extends Context.Tag("felhom/domain/HostPrincipal")<HostPrincipal, {
-  readonly tokenHash: string
-  /** Null until the first report binds it. */
-  readonly hostId: HostId | null
-}>() {}
-
-/** What a person's token allows; each role includes those before it. */
-export const OperatorRole = Schema.Literal("viewer", "operator", "admin")
-export type OperatorRole = typeof OperatorRole.Type
-
-export class OperatorPrincipal extends Context.Tag("felhom/domain/OperatorPrincipal")<OperatorPrincipal, {
-  readonly label: string
-  readonly role: OperatorRole
-}>() {}
-
-export class HostAuthorization extends HttpApiMiddleware.Tag<HostAuthorization>()("felhom/domain/HostAuthorization", {
-  failure: Schema.Union(HubUnauthorized, HubForbidden, HubUnavailable),
-  provides: HostPrincipal,
-  security: { host: HttpApiSecurity.bearer }
-}) {}
-
-export class OperatorAuthorization
-  extends HttpApiMiddleware.Tag<OperatorAuthorization>()("felhom/domain/OperatorAuthorization", {
-    failure: Schema.Union(HubUnauthorized, HubForbidden, HubUnavailable),
-    provides: OperatorPrincipal,
-    security: { operator: HttpApiSecurity.bearer }
-  })
-{}
 
 /** One line of `felhom hosts`. */
 export const HostSummary = Schema.Struct({
@@ -122,6 +52,17 @@ export const HostDetail = Schema.Struct({
 })
 export type HostDetail = typeof HostDetail.Type
 
+/**
+ * A host's last reports as they came, for whoever believes the host and not the hub: `report` is what the host said last, and
+ * `inventory` the report that brought the inventory with the hash which `report` names (null when no report ever did, and the
+ * same as `report` when that one brought it). `signatures` holds the host's armored SSHSIG, or nothing when it did not sign.
+ */
+export const SignedReports = Schema.Struct({
+  report: SignedBytes,
+  inventory: Schema.NullOr(SignedBytes)
+})
+export type SignedReports = typeof SignedReports.Type
+
 const hostPath = Schema.Struct({ hostId: HostId })
 
 const HealthGroup = HttpApiGroup.make("health")
@@ -141,9 +82,14 @@ const ReportsGroup = HttpApiGroup.make("reports")
       .addError(HubBadReport)
       .addError(HubForbidden)
       .addError(HubTooLarge)
+      .addError(HubTooManyRequests)
       .addError(HubUnavailable)
       .annotate(OpenApi.Summary, "A host's report in, its envelope out: the only exchange an agent has with its hub")
-      .annotate(OpenApi.Description, "The body may be gzip-compressed (Content-Encoding: gzip).")
+      .annotate(
+        OpenApi.Description,
+        "The body may be gzip-compressed (Content-Encoding: gzip). Felhom-Signature carries the host's SSHSIG over the " +
+          "unpacked body, as the blob in base64; a host whose key is pinned must send it."
+      )
   )
   .middleware(HostAuthorization)
 
@@ -161,6 +107,14 @@ const HostsGroup = HttpApiGroup.make("hosts")
       .addError(HubNotFound)
       .addError(HubUnavailable)
       .annotate(OpenApi.Summary, "One host with its guests, storages, disks and samples")
+  )
+  .add(
+    HttpApiEndpoint.get("report", "/hosts/:hostId/report")
+      .setPath(hostPath)
+      .addSuccess(SignedReports)
+      .addError(HubNotFound)
+      .addError(HubUnavailable)
+      .annotate(OpenApi.Summary, "What the host itself said last, byte for byte, with its signature")
   )
   .add(
     HttpApiEndpoint.get("events", "/hosts/:hostId/events")
@@ -188,6 +142,8 @@ export class HubApi extends HttpApi.make("felhom-hub")
   .add(HealthGroup)
   .add(ReportsGroup)
   .add(HostsGroup)
+  .add(EnrolmentGroup)
+  .add(AdministrationGroup)
   .prefix("/api/v1")
   .annotate(OpenApi.Title, "felhom hub")
   .annotate(OpenApi.Version, "1")

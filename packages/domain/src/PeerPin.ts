@@ -64,7 +64,7 @@ export class PinMismatch extends Schema.TaggedError<PinMismatch>()("PinMismatch"
   }
 }
 
-// Wrapped twice in practice: by undici's connector, then by Effect's RequestError. The bound ends a chain that is a circle.
+// Wrapped twice in practice: by the connector, then by Effect's RequestError. The bound ends a chain that is a circle.
 const deepestCause = 8
 
 /** The `PinMismatch` that an error is, or that its chain of causes holds, if there is one. */

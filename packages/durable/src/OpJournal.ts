@@ -1,7 +1,7 @@
 import { formatGuestRef, type GuestRef, type SnapshotName } from "@felhom/domain/ProxmoxId"
 import type { TaskOutcome } from "@felhom/domain/TaskOutcome"
 import type { Upid } from "@felhom/domain/Upid"
-import type { Destruction, Mandate } from "@felhom/mandate/Mandate"
+import type { Mandate, SnapshotDestruction } from "@felhom/mandate/Mandate"
 import { MandateMint } from "@felhom/mandate/Mandate"
 import { Context, Effect, Layer, Ref, Schema } from "effect"
 
@@ -26,7 +26,7 @@ export class OpJournal extends Context.Tag("felhom/durable/OpJournal")<OpJournal
   /** Records the object if the task that makes it is known to have done so; any other outcome records nothing. */
   readonly made: (object: MadeSnapshot, outcome: TaskOutcome) => Effect.Effect<void>
   /** The mandate for one destruction of an object on record. */
-  readonly own: (destruction: Destruction) => Effect.Effect<Mandate, NotOurs>
+  readonly own: (destruction: SnapshotDestruction) => Effect.Effect<Mandate, NotOurs>
 }>() {}
 
 const keyOf = (object: MadeSnapshot): string => `${formatGuestRef(object.guest)} snapshot ${object.snapshot}`

@@ -10,10 +10,17 @@ const HostState = Schema.Struct({
   typ: Schema.Literal("felhom/state/v1"),
   hostId: HostId,
   hostEpoch: HostEpoch,
-  /** The number of the last report. */
+  /** The number of the last report that was saved; see `firstSequence` for those that were not. */
   sequence: Schema.NonNegativeInt,
+  /** When this was written, in milliseconds since the epoch. A file of version 0.1 has none. */
+  savedAt: Schema.optionalWith(EpochMillis, { default: () => EpochMillis.make(0) }),
   /** The number of the last event. */
   lastEvent: Schema.NonNegativeInt,
+  /**
+   * The last event number that the hub may have seen; those above it may still change. A file of version 0.1 has none: all
+   * that it names may have been sent.
+   */
+  firmUpTo: Schema.optional(Schema.NonNegativeInt),
   /** Events that the hub has not acknowledged, oldest first. */
   events: Schema.Array(HostEvent),
   /** How many events were dropped because the queue was full. */
@@ -46,18 +53,26 @@ export interface NewEvent {
 export const eventCapacity = 1000
 
 /**
- * The daemon's own state, in one file that is replaced whole. Numbers only go up. While the file can't be written (a full
- * disk, a read-only folder) the daemon goes on from memory: an agent that can't write its diary can still report.
+ * The daemon's own state, in one file that is replaced whole. While the file can't be written (a full disk, a read-only
+ * folder) the daemon goes on from memory and says so with an event: an agent that can't write its diary can still report.
+ *
+ * Numbers given out meanwhile are not on disk, and the next start must not give them out again. A report's number goes up by
+ * less than one a second, so after a start it is moved on by the seconds since the file was written. Events are numbered
+ * without gaps, so those of a start wait until the hub has answered once: what it acknowledged beyond the file's own last
+ * number was sent and not saved, and they are numbered after it.
  */
 export class StateFile extends Context.Tag("felhom/durable/StateFile")<StateFile, {
   readonly host: { readonly id: HostId; readonly epoch: HostEpoch }
-  /** The next report's number; on disk before it is given out. */
+  /** The next report's number, above every one that was given out before; on disk first, if the disk can be written. */
   readonly nextSequence: Effect.Effect<number>
-  /** Numbers the events, in their order, with the present time. */
+  /** Takes the events in, in their order, with the present time. */
   readonly record: (events: ReadonlyArray<NewEvent>) => Effect.Effect<void>
-  /** What the hub has not acknowledged, oldest first. */
+  /**
+   * What the hub has not acknowledged and may be sent, oldest first. Until the hub has answered once since the start, these are
+   * only the events that have had their numbers since before.
+   */
   readonly pending: Effect.Effect<{ readonly events: ReadonlyArray<HostEvent>; readonly dropped: number }>
-  /** Forgets the events up to and including this number. */
+  /** Takes the hub's answer: it has all events up to and including this number, and they are forgotten. */
   readonly acknowledge: (upTo: number) => Effect.Effect<void>
   /** Why the file could not be written last time; none when it could. */
   readonly failure: Effect.Effect<Option.Option<DurableFileError>>
@@ -70,10 +85,11 @@ const load = (path: string) =>
     const files = yield* DurableFile
     const found = yield* files.read(path)
     if (Option.isSome(found)) {
-      return yield* Effect.mapError(
+      const state = yield* Effect.mapError(
         Schema.decodeUnknown(StateJson)(text.decode.decode(found.value)),
         (error) => new StateFileCorrupt({ path, detail: ParseResult.TreeFormatter.formatErrorSync(error) })
       )
+      return { state, unsure: Option.some(state.firmUpTo ?? state.lastEvent) }
     }
     const crypto = yield* Crypto
     const fresh: HostState = {
@@ -81,12 +97,15 @@ const load = (path: string) =>
       hostId: HostId.make(yield* crypto.randomHex(16)),
       hostEpoch: HostEpoch.make(yield* crypto.randomHex(16)),
       sequence: 0,
+      savedAt: EpochMillis.make(yield* Clock.currentTimeMillis),
       lastEvent: 0,
+      firmUpTo: 0,
       events: [],
       eventsDropped: 0
     }
     yield* save(path, fresh)
-    return fresh
+    // Nobody has heard of this host yet, so no number can have been used.
+    return { state: fresh, unsure: Option.none<number>() }
   })
 
 const save = (path: string, state: HostState) =>
@@ -114,29 +133,82 @@ const appended = (state: HostState, events: ReadonlyArray<NewEvent>, at: EpochMi
   }
 }
 
+/** Where reports are counted on from, after a start: above whatever may have been given out and not been saved. */
+const firstSequence = (state: HostState, now: number): number =>
+  state.sequence + Math.max(0, state.savedAt === 0 ? 0 : Math.ceil((now - state.savedAt) / 1000))
+
+// A hub that acknowledges what nobody ever sent moves the numbers on; it can't move them out of what a number can hold.
+const farthestJump = 1_000_000
+
+/** Moves the numbers of all events that the hub can't have seen yet behind what it acknowledged. */
+const behind = (state: HostState, firmUpTo: number, acknowledged: number): HostState => {
+  const by = Math.min(farthestJump, Math.max(0, acknowledged - firmUpTo))
+  return by === 0 ? state : {
+    ...state,
+    lastEvent: state.lastEvent + by,
+    events: state.events.map((event) => (event.seq > firmUpTo ? { ...event, seq: event.seq + by } : event))
+  }
+}
+
+const unwritable = (error: DurableFileError): NewEvent => ({
+  kind: "state.unwritable",
+  severity: "critical",
+  subject: null,
+  message: `the agent can't keep its state and goes on from memory: ${error.message}`
+})
+
+const writable: NewEvent = {
+  kind: "state.recovered",
+  severity: "info",
+  subject: null,
+  message: "the agent can keep its state again; nothing was forgotten meanwhile"
+}
+
 const make = (path: string) =>
   Effect.gen(function*() {
     const context = yield* Effect.context<DurableFile>()
-    const state = yield* Ref.make(yield* load(path))
+    const { state: loaded, ...known } = yield* load(path)
+    const started = yield* Clock.currentTimeMillis
+    const state = yield* Ref.make<HostState>({ ...loaded, sequence: firstSequence(loaded, started) })
+    // The last number that may have been sent, until the hub has answered; from then on every number may be.
+    const unsure = yield* Ref.make(known.unsure)
     const failure = yield* Ref.make(Option.none<DurableFileError>())
     const one = yield* Effect.makeSemaphore(1)
 
-    const persist = Ref.get(state).pipe(
-      Effect.flatMap((current) => save(path, current)),
-      Effect.provide(context),
-      Effect.matchEffect({
-        onSuccess: () => Ref.set(failure, Option.none()),
-        onFailure: (error) =>
-          Effect.zipRight(
-            Ref.set(failure, Option.some(error)),
-            Effect.logError("the agent's state could not be written; going on from memory", error.message)
-          )
-      })
-    )
-    const update = (f: (state: HostState) => HostState) =>
-      one.withPermits(1)(Effect.uninterruptible(Effect.tap(Ref.updateAndGet(state, f), () => persist)))
+    const write = Effect.gen(function*() {
+      const savedAt = EpochMillis.make(yield* Clock.currentTimeMillis)
+      const current = yield* Ref.get(state)
+      const firmUpTo = Option.getOrElse(yield* Ref.get(unsure), () => current.lastEvent)
+      yield* save(path, { ...current, savedAt, firmUpTo })
+    }).pipe(Effect.provide(context))
 
-    const { hostEpoch, hostId } = yield* Ref.get(state)
+    const note = (event: NewEvent) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Ref.update(state, (current) => appended(current, [event], EpochMillis.make(now))))
+
+    // Told once when it begins and once when it is over, not at each write.
+    const persist = Effect.matchEffect(write, {
+      onSuccess: () =>
+        Effect.flatMap(Ref.getAndSet(failure, Option.none()), (before) =>
+          Option.isNone(before)
+            ? Effect.void
+            : Effect.logInfo(writable.message).pipe(
+              Effect.zipRight(note(writable)),
+              Effect.zipRight(write),
+              Effect.catchAll((error) =>
+                Ref.set(failure, Option.some(error))
+              )
+            )),
+      onFailure: (error) =>
+        Effect.flatMap(Ref.getAndSet(failure, Option.some(error)), (before) =>
+          Option.isSome(before)
+            ? Effect.void
+            : Effect.zipRight(note(unwritable(error)), Effect.logError(unwritable(error).message)))
+    })
+    const alone = <A>(change: Effect.Effect<A>) => one.withPermits(1)(Effect.uninterruptible(change))
+    const update = (f: (state: HostState) => HostState) => alone(Effect.tap(Ref.updateAndGet(state, f), () => persist))
+
+    const { hostEpoch, hostId } = loaded
     return StateFile.of({
       host: { id: hostId, epoch: hostEpoch },
       nextSequence: Effect.map(
@@ -150,15 +222,25 @@ const make = (path: string) =>
             Clock.currentTimeMillis,
             (now) => Effect.asVoid(update((current) => appended(current, events, EpochMillis.make(now))))
           ),
-      pending: Effect.map(Ref.get(state), (current) => ({ events: current.events, dropped: current.eventsDropped })),
+      pending: Effect.gen(function*() {
+        const { events, eventsDropped: dropped } = yield* Ref.get(state)
+        const firmUpTo = Option.getOrElse(yield* Ref.get(unsure), () => Infinity)
+        return { events: events.filter((event) => event.seq <= firmUpTo), dropped }
+      }),
       acknowledge: (upTo) =>
-        Effect.flatMap(Ref.get(state), (current) =>
-          current.events.some((event) => event.seq <= upTo)
-            ? Effect.asVoid(update((latest) => ({
-              ...latest,
-              events: latest.events.filter((event) => event.seq > upTo)
-            })))
-            : Effect.void),
+        alone(Effect.gen(function*() {
+          const firmUpTo = yield* Ref.getAndSet(unsure, Option.none())
+          const { events } = yield* Ref.get(state)
+          if (Option.isNone(firmUpTo) && !events.some((event) => event.seq <= upTo)) return
+          yield* Ref.update(state, (current) => {
+            const settled = Option.match(firmUpTo, {
+              onNone: () => current,
+              onSome: (firm) => behind(current, firm, upTo)
+            })
+            return { ...settled, events: settled.events.filter((event) => event.seq > upTo) }
+          })
+          yield* persist
+        })),
       failure: Ref.get(failure)
     })
   })

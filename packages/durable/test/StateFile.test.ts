@@ -3,7 +3,7 @@ import { Crypto } from "@felhom/domain/port/Crypto"
 import { DurableFile, DurableFileError } from "@felhom/domain/port/DurableFile"
 import { Sha256Hex } from "@felhom/domain/Sha256"
 import * as StateFile from "@felhom/durable/StateFile"
-import { Effect, Layer, Option, Ref } from "effect"
+import { Effect, Layer, Option, Ref, TestClock } from "effect"
 import { expect } from "vitest"
 
 const path = "/state/state.json"
@@ -95,7 +95,7 @@ describe("StateFile", () => {
       expect(left.events[0]?.seq).toBe(4)
     }))
 
-  it.effect("goes on from memory while the disk is full, says so, and catches up afterwards", () =>
+  it.effect("goes on from memory while the disk is full, says so once, and catches up afterwards", () =>
     Effect.gen(function*() {
       const disk = yield* makeDisk
       yield* withState(
@@ -104,15 +104,149 @@ describe("StateFile", () => {
           const state = yield* StateFile.StateFile
           yield* Ref.set(disk.full, true)
           yield* state.record([event("while full")])
-          expect((yield* state.pending).events).toHaveLength(1)
+          yield* state.nextSequence
+          const kinds = Effect.map(state.pending, ({ events }) => events.map(({ kind }) => kind))
+          expect(yield* kinds).toEqual(["guest.changed", "state.unwritable"])
+          expect((yield* state.pending).events.at(-1)?.message).toContain("free some space")
           expect(Option.map(yield* state.failure, (error) => error.code)).toEqual(Option.some("ENOSPC"))
           yield* Ref.set(disk.full, false)
           yield* state.nextSequence
+          expect(yield* kinds).toEqual(["guest.changed", "state.unwritable", "state.recovered"])
           expect(yield* state.failure).toEqual(Option.none())
         })
       )
       const left = yield* withState(disk, Effect.flatMap(StateFile.StateFile, (state) => state.pending))
-      expect(left.events.map(({ message }) => message)).toEqual(["while full"])
+      expect(left.events.map(({ kind, seq }) => [seq, kind])).toEqual([
+        [1, "guest.changed"],
+        [2, "state.unwritable"],
+        [3, "state.recovered"]
+      ])
+    }))
+
+  it.effect("never gives out a report's number again that it could not save", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      const reports = (count: number) =>
+        withState(
+          disk,
+          Effect.flatMap(StateFile.StateFile, (state) =>
+            Effect.all(
+              Array.from({ length: count }, () => Effect.zipLeft(state.nextSequence, TestClock.adjust("5 seconds")))
+            ))
+        )
+      const saved = yield* reports(3)
+      yield* Ref.set(disk.full, true)
+      const unsaved = [...yield* reports(60), ...yield* reports(10)]
+      yield* Ref.set(disk.full, false)
+      const after = yield* reports(2)
+      const all = [...saved, ...unsaved, ...after]
+      expect(all).toEqual([...new Set(all)].sort((a, b) => a - b))
+    }))
+
+  it.effect("goes on counting when the clock was set back", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      const next = withState(disk, Effect.flatMap(StateFile.StateFile, (state) => state.nextSequence))
+      yield* TestClock.setTime(3_600_000)
+      yield* next
+      yield* TestClock.setTime(1000)
+      expect(yield* next).toBe(2)
+    }))
+
+  it.effect("gives an event no number that the hub has another event under", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      const hub = new Map<number, string>()
+      // The hub keeps the first event of a number, and acknowledges as far as it has all of them.
+      const exchange = Effect.gen(function*() {
+        const state = yield* StateFile.StateFile
+        for (const { message, seq } of (yield* state.pending).events) {
+          if (!hub.has(seq)) hub.set(seq, message)
+        }
+        let acked = 0
+        while (hub.has(acked + 1)) acked += 1
+        yield* state.acknowledge(acked)
+      })
+      const run = (...messages: ReadonlyArray<string>) =>
+        withState(
+          disk,
+          Effect.gen(function*() {
+            const state = yield* StateFile.StateFile
+            yield* state.record(messages.map(event))
+            yield* exchange
+            yield* exchange
+            return (yield* state.pending).events.length
+          })
+        )
+      expect(yield* run("saved one", "saved two")).toBe(0)
+      yield* Ref.set(disk.full, true)
+      expect(yield* run("lost one", "lost two")).toBe(0)
+      expect(yield* run("lost three")).toBe(0)
+      yield* Ref.set(disk.full, false)
+      expect(yield* run("new one")).toBe(0)
+      const told = [...hub.values()]
+      for (const message of ["saved one", "saved two", "lost one", "lost two", "lost three", "new one"]) {
+        expect(told).toContain(message)
+      }
+      expect([...hub.keys()]).toEqual(told.map((_, index) => index + 1))
+    }))
+
+  it.effect("sends nothing new after a start before the hub has answered, and keeps it over another one", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      yield* withState(disk, Effect.flatMap(StateFile.StateFile, (state) => state.record([event("first")])))
+      const second = yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.record([event("second")])
+          return yield* state.pending
+        })
+      )
+      expect(second.events.map(({ message }) => message)).toEqual(["first"])
+      const third = yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          const before = yield* state.pending
+          yield* state.acknowledge(5)
+          return { before: before.events, after: (yield* state.pending).events }
+        })
+      )
+      expect(third.before.map(({ message }) => message)).toEqual(["first"])
+      expect(third.after.map(({ message, seq }) => [seq, message])).toEqual([[6, "second"]])
+    }))
+
+  it.effect("is moved on by no acknowledgement beyond what a number can hold", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      yield* withState(disk, StateFile.StateFile)
+      const left = yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.acknowledge(Number.MAX_SAFE_INTEGER)
+          yield* state.record([event("after")])
+          return yield* state.pending
+        })
+      )
+      expect(left.events.map(({ seq }) => seq)).toEqual([1_000_001])
+    }))
+
+  it.effect("reads the file of version 0.1", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      const old = {
+        typ: "felhom/state/v1",
+        hostId: "0".repeat(32),
+        hostEpoch: "1".repeat(32),
+        sequence: 7,
+        lastEvent: 3
+      }
+      const file = new TextEncoder().encode(JSON.stringify({ ...old, events: [], eventsDropped: 0 }))
+      yield* Ref.update(disk.files, (map) => new Map(map).set(path, file))
+      yield* TestClock.setTime(1_795_307_102_000)
+      expect(yield* withState(disk, Effect.flatMap(StateFile.StateFile, (state) => state.nextSequence))).toBe(8)
     }))
 
   it.effect("refuses a damaged file and leaves it as it is", () =>

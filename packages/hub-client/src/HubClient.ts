@@ -2,11 +2,12 @@ import {
   HttpApiClient,
   HttpBody,
   HttpClient,
-  type HttpClientError,
+  HttpClientError,
   HttpClientRequest,
-  HttpClientResponse
+  type HttpClientResponse
 } from "@effect/platform"
 import type { Envelope } from "@felhom/domain/Envelope"
+import { signatureHeader } from "@felhom/domain/HostKey"
 import type { HostReport } from "@felhom/domain/HostReport"
 import { HubApi } from "@felhom/domain/HubApi"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
@@ -28,7 +29,13 @@ const timeoutSeconds = 30
 /** More than that is no envelope, in bytes. */
 const answerLimit = 1024 * 1024
 
-type Fail = (reason: HubErrorReason, detail: string) => HubError
+type Fail = (reason: HubErrorReason, detail: string, retryAfterSeconds?: number) => HubError
+
+/** `Retry-After` in seconds; as a date, or beyond what any hub of ours says, it is not heard. */
+const retryAfter = (headers: { readonly [name: string]: string | undefined }): number | undefined => {
+  const text = headers["retry-after"] ?? ""
+  return /^\d{1,4}$/.test(text) ? Number(text) : undefined
+}
 
 const statusReasons: { readonly [status: number]: HubErrorReason } = {
   400: "rejected",
@@ -37,20 +44,43 @@ const statusReasons: { readonly [status: number]: HubErrorReason } = {
   413: "too-large"
 }
 
+const joined = (chunks: Iterable<Uint8Array>, size: number): Uint8Array<ArrayBuffer> => {
+  const whole = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
+}
+
+// Not through Blob and Response: the first use of those loads a second HTTP client into Node, which weighs 7 MB.
 const gzip = (bytes: Uint8Array): Effect.Effect<Uint8Array> =>
   Effect.promise(async () => {
-    const packed = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new CompressionStream("gzip"))
-    return new Uint8Array(await new Response(packed).arrayBuffer())
+    const packer = new CompressionStream("gzip")
+    const writer = packer.writable.getWriter()
+    const written = writer.write(new Uint8Array(bytes)).then(() => writer.close())
+    const chunks: Array<Uint8Array> = []
+    const reader = packer.readable.getReader()
+    for (let part = await reader.read(); !part.done; part = await reader.read()) chunks.push(part.value)
+    await written
+    return joined(chunks, chunks.reduce((size, chunk) => size + chunk.length, 0))
   })
 
-const packed = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
-  request.body._tag === "Uint8Array"
-    ? Effect.map(gzip(request.body.body), (body) =>
-      request.pipe(
-        HttpClientRequest.setBody(HttpBody.uint8Array(body, "application/json")),
-        HttpClientRequest.setHeader("content-encoding", "gzip")
-      ))
-    : Effect.succeed(request)
+/** Signs the body's bytes before they are packed: what is signed must not depend on who packed it. */
+const signedAndPacked = (sign: (typeof HubClientConfig.Service)["sign"]) =>
+(
+  request: HttpClientRequest.HttpClientRequest
+): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
+  Effect.gen(function*() {
+    if (request.body._tag !== "Uint8Array") return request
+    const plain = request.body.body
+    const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(plain) }
+    return request.pipe(
+      HttpClientRequest.setBody(HttpBody.uint8Array(yield* gzip(plain), "application/json")),
+      HttpClientRequest.setHeaders({ ...signature, "content-encoding": "gzip" })
+    )
+  })
 
 /** The whole answer, read up to the limit and no further. */
 const bounded = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
@@ -60,16 +90,30 @@ const bounded = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
       size + chunk.length > answerLimit
         ? Effect.fail(fail("malformed", `its answer is longer than ${answerLimit} bytes`))
         : Effect.succeed({ size: size + chunk.length, chunks: Chunk.append(chunks, chunk) })),
-    Effect.map(({ chunks, size }) => {
-      const body = new Uint8Array(size)
-      let at = 0
-      for (const chunk of chunks) {
-        body.set(chunk, at)
-        at += chunk.length
-      }
-      return body
-    })
+    Effect.map(({ chunks, size }) =>
+      joined(chunks, size)
+    )
   )
+
+/** The same answer, whose body has been read already. */
+const readAlready = (
+  response: HttpClientResponse.HttpClientResponse,
+  body: Uint8Array<ArrayBuffer>
+): HttpClientResponse.HttpClientResponse => {
+  const text = Effect.sync(() => new TextDecoder().decode(body))
+  return Object.create(response, {
+    text: { value: text },
+    json: {
+      value: Effect.tryMap(text, {
+        try: (words): unknown => JSON.parse(words),
+        catch: (cause) =>
+          new HttpClientError.ResponseError({ request: response.request, response, reason: "Decode", cause })
+      })
+    },
+    arrayBuffer: { value: Effect.succeed(body.buffer) },
+    stream: { value: Stream.succeed(body) }
+  })
+}
 
 const Refusal = Schema.parseJson(Schema.Struct({ message: Schema.String }))
 
@@ -85,26 +129,35 @@ const settled = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
   Effect.flatMap(bounded(response, fail), (body) => {
     const { status } = response
     if (status === 200) {
-      return Effect.succeed(
-        HttpClientResponse.fromWeb(response.request, new Response(body, { status, headers: response.headers }))
-      )
+      return Effect.succeed(readAlready(response, body))
     }
     const text = refusalText(new TextDecoder().decode(body))
     const reason = statusReasons[status] ?? (status >= 400 ? "unavailable" : "malformed")
-    return Effect.fail(fail(reason, status < 400 ? `it answered with status ${status}` : `it said ${status}: ${text}`))
+    return Effect.fail(
+      status < 400
+        ? fail(reason, `it answered with status ${status}`)
+        : fail(reason, `it said ${status}: ${text}`, retryAfter(response.headers))
+    )
   })
 
 const causeText = (error: HttpClientError.RequestError): string =>
   error.cause instanceof Error ? error.cause.message : error.description ?? error.message
 
 const make = Effect.gen(function*() {
-  const { token, url } = yield* HubClientConfig
+  const { sign, token, url } = yield* HubClientConfig
   if (url.protocol !== "https:") {
     return yield* Effect.fail(
       ConfigError.InvalidData([], `the hub's address ${url.origin} is not https; nothing is sent to a hub in the clear`)
     )
   }
-  const fail: Fail = (reason, detail) => new HubError({ reason, hub: url.origin, detail, mismatch: null })
+  const fail: Fail = (reason, detail, retryAfterSeconds) =>
+    new HubError({
+      reason,
+      hub: url.origin,
+      detail,
+      mismatch: null,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
+    })
 
   const unsent = (error: HttpClientError.RequestError): HubError => {
     const mismatch = pinMismatchOf(error)
@@ -116,7 +169,7 @@ const make = Effect.gen(function*() {
   const httpClient = (yield* HttpClient.HttpClient).pipe(
     HttpClient.withTracerPropagation(false),
     HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
-    HttpClient.mapRequestEffect(packed),
+    HttpClient.mapRequestEffect(signedAndPacked(sign)),
     HttpClient.transformResponse(Effect.flatMap((response) => settled(response, fail)))
   )
 

@@ -20,7 +20,7 @@ const next: { readonly [reason in HubErrorReason]: string } = {
   unreachable: "is the hub running, and does its address (FELHOM_AGENT_HUB_URL) lead there from this host?",
   "refused-certificate": "compare the fingerprint with the one that the hub printed at its start",
   unauthorized: "make a new host token on the hub (token create --role host) and give it to this host",
-  forbidden: "each host needs a host token of its own; see token list on the hub",
+  forbidden: "each host needs a token and a key of its own; felhom hosts shows what the hub holds against this one",
   rejected: "the hub and this agent differ in what a report is: bring both to the same version",
   "too-large":
     "the report outgrew the hub's limit; is something on this host making guests, disks or events without end?",
@@ -42,7 +42,9 @@ export class HubError extends Schema.TaggedError<HubError>()("HubError", {
   /** The hub's origin, `https://host:port`. */
   hub: Schema.String,
   detail: Schema.String,
-  mismatch: Schema.NullOr(PinMismatch)
+  mismatch: Schema.NullOr(PinMismatch),
+  /** How long the hub asked to be left alone (429, 503), in seconds. */
+  retryAfterSeconds: Schema.optionalWith(Schema.Int, { exact: true })
 }) {
   override get message(): string {
     // The words of whoever answered, hub or not.

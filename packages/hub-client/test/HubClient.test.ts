@@ -41,7 +41,9 @@ type Answer = (
   request: HttpClientRequest.HttpClientRequest
 ) => Effect.Effect<Response, HttpClientError.HttpClientError>
 
-const clientLayer = (answer: Answer, url = "https://hub.test:8443/") =>
+type Sign = (body: Uint8Array) => Effect.Effect<string>
+
+const clientLayer = (answer: Answer, url = "https://hub.test:8443/", sign?: Sign) =>
   layer.pipe(
     Layer.provide(
       Layer.succeed(
@@ -51,11 +53,17 @@ const clientLayer = (answer: Answer, url = "https://hub.test:8443/") =>
         )
       )
     ),
-    Layer.provide(Layer.succeed(HubClientConfig, { url: new URL(url), token: Redacted.make("felhom_host_x") }))
+    Layer.provide(Layer.succeed(HubClientConfig, {
+      url: new URL(url),
+      token: Redacted.make("felhom_host_x"),
+      ...(sign === undefined ? {} : { sign })
+    }))
   )
 
-const exchange = (answer: Answer) =>
-  Effect.flatMap(HubClient, (hub) => hub.exchange(report)).pipe(Effect.provide(Layer.orDie(clientLayer(answer))))
+const exchange = (answer: Answer, sign?: Sign) =>
+  Effect.flatMap(HubClient, (hub) => hub.exchange(report)).pipe(
+    Effect.provide(Layer.orDie(clientLayer(answer, "https://hub.test:8443/", sign)))
+  )
 
 const failure = (answer: Answer) => Effect.flip(exchange(answer))
 
@@ -83,6 +91,38 @@ it.effect("sends the report gzipped, with the host's token, to the host's own ad
     expect(JSON.parse(sent)).toEqual(yield* Schema.encode(HostReport)(report))
   }).pipe(Effect.withSpan("a cycle")))
 
+it.effect("signs the report's exact bytes before they are packed", () =>
+  Effect.gen(function*() {
+    const requests: Array<HttpClientRequest.HttpClientRequest> = []
+    const signed: Array<string> = []
+    const sign = (body: Uint8Array) =>
+      Effect.sync(() => {
+        signed.push(new TextDecoder().decode(body))
+        return "c2lnbmVk"
+      })
+    yield* exchange((request) => {
+      requests.push(request)
+      return Effect.succeed(json(envelope))
+    }, sign)
+    const [request] = requests
+    expect(request?.headers["felhom-signature"]).toBe("c2lnbmVk")
+    const body = request?.body
+    expect(signed).toEqual([body?._tag === "Uint8Array" ? yield* gunzipText(body.body) : ""])
+  }))
+
+it.effect("passes on for how long a hub asks to be left alone", () =>
+  Effect.gen(function*() {
+    const busy = (status: number, header: string) =>
+      failure(() =>
+        Effect.succeed(
+          new Response(JSON.stringify({ message: "slowly" }), { status, headers: { "retry-after": header } })
+        )
+      )
+    expect(yield* busy(429, "90")).toMatchObject({ reason: "unavailable", retryAfterSeconds: 90 })
+    expect(yield* busy(503, "7")).toMatchObject({ reason: "unavailable", retryAfterSeconds: 7 })
+    expect((yield* busy(429, "Wed, 21 Oct 2026 07:28:00 GMT")).retryAfterSeconds).toBeUndefined()
+  }))
+
 it.effect("ignores what a newer hub adds to its envelope", () =>
   Effect.gen(function*() {
     const answer = yield* exchange(() =>
@@ -100,6 +140,7 @@ describe("says why an exchange failed, and what to do", () => {
     [401, "unauthorized"],
     [403, "forbidden"],
     [413, "too-large"],
+    [429, "unavailable"],
     [500, "unavailable"],
     [503, "unavailable"],
     [404, "unavailable"],

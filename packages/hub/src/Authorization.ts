@@ -1,4 +1,5 @@
-import { HostAuthorization, HubForbidden, HubUnauthorized, OperatorAuthorization } from "@felhom/domain/HubApi"
+import { HostAuthorization, OperatorAuthorization } from "@felhom/domain/HubPrincipal"
+import { HubForbidden, HubUnauthorized } from "@felhom/domain/HubRefusal"
 import { Effect, Layer, Option, type Redacted } from "effect"
 import { TokenStore } from "./TokenStore.ts"
 import { unavailable } from "./Unavailable.ts"

@@ -1,20 +1,25 @@
 import { HostEvent } from "@felhom/domain/HostEvent"
 import type { HostId } from "@felhom/domain/HostId"
 import { Inventory, ReportingHost, ReportSections, Samples } from "@felhom/domain/HostReport"
-import type { HostDetail, HostSummary } from "@felhom/domain/HubApi"
+import type { HostDetail, HostSummary, SignedReports } from "@felhom/domain/HubApi"
 import { EpochMillis } from "@felhom/domain/Time"
-import { Array, Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { Array, Clock, Context, Effect, Encoding, Layer, Option, Schema } from "effect"
+import { promisify } from "node:util"
+import { gunzip } from "node:zlib"
+import { AlarmStore } from "./AlarmStore.ts"
 import { attentionOf } from "./Attention.ts"
 import { Database } from "./Database.ts"
 import { InventoryFacts, ReportFacts } from "./HostFacts.ts"
 import { presenceOf } from "./Presence.ts"
-import type { StoreError } from "./StoreError.ts"
+import { StoreError } from "./StoreError.ts"
 
 /** What the hub knows of its hosts, as people ask for it. */
 export class HostStore extends Context.Tag("felhom/hub/HostStore")<HostStore, {
   /** All hosts, those that need attention first. */
   readonly list: Effect.Effect<ReadonlyArray<HostSummary>, StoreError>
   readonly get: (id: HostId) => Effect.Effect<Option.Option<HostDetail>, StoreError>
+  /** The host's last reports with its own signatures; none when the host is unknown or its reports were not kept. */
+  readonly signed: (id: HostId) => Effect.Effect<Option.Option<SignedReports>, StoreError>
   /** Up to `limit` events of the present epoch with a number above `after`, ascending; none when the host is unknown. */
   readonly events: (
     id: HostId,
@@ -51,6 +56,17 @@ const EventRow = Schema.Struct({ body: Schema.parseJson(HostEvent) })
 
 const CriticalRow = Schema.Struct({ hostId: Schema.String, body: Schema.parseJson(HostEvent) })
 
+/** The driver gives a BLOB as an `ArrayBuffer`. */
+const Blob = Schema.transform(Schema.instanceOf(ArrayBuffer), Schema.Uint8ArrayFromSelf, {
+  strict: true,
+  decode: (buffer) => new Uint8Array(buffer),
+  encode: (bytes) => bytes.slice().buffer
+})
+
+const SignedRow = Schema.Struct({ body: Blob, signature: Schema.NullOr(Schema.String) })
+
+const gunzipped = promisify(gunzip)
+
 const Present = Schema.Struct({ epoch: Schema.String })
 
 /** How long a critical event and a loss of events call for attention by themselves. */
@@ -73,7 +89,12 @@ const nameOf = ({ host }: HostSummary): string => `${host.node} ${host.id}`
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-const summaryOf = (row: typeof SummaryRow.Type, critical: ReadonlyArray<HostEvent>, now: number): HostSummary => {
+const summaryOf = (
+  row: typeof SummaryRow.Type,
+  critical: ReadonlyArray<HostEvent>,
+  alarms: ReadonlyArray<string>,
+  now: number
+): HostSummary => {
   const presence = presenceOf(row.lastSeen, row.promisedSeconds, now)
   return {
     host: row.identity,
@@ -87,23 +108,39 @@ const summaryOf = (row: typeof SummaryRow.Type, critical: ReadonlyArray<HostEven
     storages: row.inventoryFacts?.storages ?? null,
     events: row.events,
     eventsMissing: row.eventsMissing,
-    attention: attentionOf({
-      presence,
-      silence: now - row.lastSeen,
-      sequence: row.sequence,
-      inventory: row.inventoryFacts,
-      report: row.reportFacts,
-      proxmoxTrouble: row.proxmoxTrouble,
-      eventsLost: row.gapAt !== null && now - row.gapAt < day ? row.eventsMissing : 0,
-      critical: critical.filter(({ kind }) => !shownByState.test(kind)),
-      staleRun: row.staleRun,
-      staleSequence: row.staleSequence
-    })
+    attention: [
+      ...alarms,
+      ...attentionOf({
+        presence,
+        silence: now - row.lastSeen,
+        sequence: row.sequence,
+        inventory: row.inventoryFacts,
+        report: row.reportFacts,
+        proxmoxTrouble: row.proxmoxTrouble,
+        eventsLost: row.gapAt !== null && now - row.gapAt < day ? row.eventsMissing : 0,
+        critical: critical.filter(({ kind }) => !shownByState.test(kind)),
+        staleRun: row.staleRun,
+        staleSequence: row.staleSequence
+      })
+    ]
   }
 }
 
+const unpack = (packed: Uint8Array): Effect.Effect<Uint8Array, StoreError> =>
+  Effect.tryPromise({
+    try: () => gunzipped(packed),
+    catch: (cause) => new StoreError({ reason: "corrupt", path: "report", detail: String(cause) })
+  })
+
 const make = Effect.gen(function*() {
   const { read, sql } = yield* Database
+  const alarms = yield* AlarmStore
+
+  const signedBytes = ({ body, signature }: typeof SignedRow.Type) =>
+    Effect.map(unpack(body), (plain) => ({
+      payload: Encoding.encodeBase64(plain),
+      signatures: signature === null ? [] : [signature]
+    }))
   const summarySelect = sql.literal(`
     SELECT host.identity, host.sequence, host.first_seen AS "firstSeen", host.last_seen AS "lastSeen",
       host.taken_at AS "takenAt", host.promised_seconds AS "promisedSeconds", host.last_selftest AS "lastSelftest",
@@ -131,7 +168,11 @@ const make = Effect.gen(function*() {
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const critical = yield* criticalSince(now - day)
-      return rows.map((row) => summaryOf(row, (critical[row.identity.id] ?? []).map(({ body }) => body), now))
+      const raised = yield* alarms.sentences
+      return rows.map((row) => {
+        const { id } = row.identity
+        return summaryOf(row, (critical[id] ?? []).map(({ body }) => body), raised.get(id) ?? [], now)
+      })
     })
 
   return HostStore.of({
@@ -148,6 +189,27 @@ const make = Effect.gen(function*() {
         const [state] = yield* read(StateRow, sql`SELECT inventory, samples, sections FROM host WHERE host_id = ${id}`)
         return summary === undefined || state === undefined ? Option.none() : Option.some({ summary, ...state })
       }),
+    signed: (id) =>
+      Effect.gen(function*() {
+        const [report] = yield* read(
+          SignedRow,
+          sql`SELECT report.body, report.signature FROM report JOIN host ON host.host_id = report.host_id
+              AND host.epoch = report.epoch AND host.sequence = report.sequence
+            WHERE report.host_id = ${id}
+            UNION ALL
+            SELECT * FROM (SELECT selftest.body, selftest.signature FROM selftest JOIN host ON host.host_id = selftest.host_id
+              WHERE selftest.host_id = ${id} AND host.sequence IS NULL ORDER BY id DESC LIMIT 1)`
+        )
+        if (report === undefined) return Option.none()
+        const [inventory] = yield* read(
+          SignedRow,
+          sql`SELECT body, signature FROM inventory_report WHERE host_id = ${id}`
+        )
+        return Option.some({
+          report: yield* signedBytes(report),
+          inventory: inventory === undefined ? null : yield* signedBytes(inventory)
+        })
+      }),
     events: (id, after, limit) =>
       Effect.flatMap(presentEpoch(id), (present) =>
         Effect.transposeMapOption(present, ({ epoch }) =>
@@ -162,6 +224,6 @@ const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<HostStore, never, Database> = Layer.effect(HostStore, make).pipe(
-  Layer.ensureRequirementsType<Database>()
+export const layer: Layer.Layer<HostStore, never, Database | AlarmStore> = Layer.effect(HostStore, make).pipe(
+  Layer.ensureRequirementsType<Database | AlarmStore>()
 )

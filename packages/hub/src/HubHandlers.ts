@@ -1,15 +1,27 @@
 import { type HttpApi, HttpApiBuilder, type HttpApiGroup } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import type { HostId } from "@felhom/domain/HostId"
-import { HostPrincipal, HubApi, HubBadReport, HubForbidden, HubNotFound } from "@felhom/domain/HubApi"
+import { signatureHeader } from "@felhom/domain/HostKey"
+import { HubApi } from "@felhom/domain/HubApi"
+import { HubBadReport, HubNotFound } from "@felhom/domain/HubRefusal"
+import type { Ed25519 } from "@felhom/domain/port/Ed25519"
 import { version } from "@felhom/domain/Version"
 import { Effect, Layer, Option } from "effect"
+import type { AlarmStore } from "./AlarmStore.ts"
 import { hostLayer, operatorLayer } from "./Authorization.ts"
+import type { Challenges } from "./Challenges.ts"
+import { administrationLayer, enrolmentLayer } from "./EnrolmentHandlers.ts"
+import type { EnrolmentTokens } from "./EnrolmentTokens.ts"
+import type { HostKeyStore } from "./HostKeyStore.ts"
 import { HostStore } from "./HostStore.ts"
 import { Ingest } from "./Ingest.ts"
+import { RateLimit } from "./RateLimit.ts"
+import { ReportAdmission } from "./ReportAdmission.ts"
 import { receiveReport } from "./ReportBody.ts"
+import { limitedByToken } from "./RequestLimits.ts"
 import { StoreEpoch } from "./StoreEpoch.ts"
-import { TokenStore } from "./TokenStore.ts"
+import type { TokenStore } from "./TokenStore.ts"
+import type { TwinWatch } from "./TwinWatch.ts"
 import { unavailable } from "./Unavailable.ts"
 
 type Group<Name extends string> = HttpApiGroup.ApiGroup<"felhom-hub", Name>
@@ -21,44 +33,30 @@ const healthLayer: Layer.Layer<Group<"health">, never, StoreEpoch> = HttpApiBuil
     Effect.map(StoreEpoch, (storeEpoch) => handlers.handle("health", () => Effect.succeed({ version, storeEpoch })))
 )
 
-/** The report's own token, bound to that host now if it was to none. */
-const admit = (hostId: HostId) =>
-  Effect.gen(function*() {
-    const { hostId: boundTo, tokenHash } = yield* HostPrincipal
-    if (boundTo === hostId) return
-    const tokens = yield* TokenStore
-    const binding = boundTo === null
-      ? yield* Effect.catchAll(tokens.bind(tokenHash, hostId), unavailable)
-      : { hostId: boundTo }
-    if ("takenBy" in binding) {
-      return yield* new HubForbidden({
-        message: `host ${hostId} has another token already (${binding.takenBy}); revoke that one first`
-      })
-    }
-    if (binding.hostId !== hostId) {
-      return yield* new HubForbidden({
-        message: `this token belongs to host ${binding.hostId} and not to ${hostId}; each host needs its own`
-      })
-    }
-  })
-
-const reportsLayer: Layer.Layer<Group<"reports">, never, Ingest | TokenStore> = HttpApiBuilder.group(
+const reportsLayer: Layer.Layer<
+  Group<"reports">,
+  never,
+  Ingest | ReportAdmission | RateLimit | TokenStore
+> = HttpApiBuilder.group(
   HubApi,
   "reports",
   (handlers) =>
     Effect.gen(function*() {
       const ingest = yield* Ingest
-      const tokens = yield* TokenStore
+      const admission = yield* ReportAdmission
+      const limits = yield* RateLimit
       return handlers.handleRaw("report", ({ path, request }) =>
         Effect.gen(function*() {
-          const { packed, report } = yield* receiveReport(NodeHttpServerRequest.toIncomingMessage(request))
+          yield* Effect.provideService(limitedByToken, RateLimit, limits)
+          const received = yield* receiveReport(NodeHttpServerRequest.toIncomingMessage(request))
+          const { packed, report } = received
           if (report.host.id !== path.hostId) {
             return yield* new HubBadReport({
               message: `the report's field host.id is ${report.host.id}, and its address says ${path.hostId}`
             })
           }
-          yield* Effect.provideService(admit(report.host.id), TokenStore, tokens)
-          return yield* Effect.catchAll(ingest.accept(report, packed), unavailable)
+          const signature = yield* admission.admit(received, request.headers[signatureHeader])
+          return yield* Effect.catchAll(ingest.accept(report, packed, Option.getOrUndefined(signature)), unavailable)
         }))
     })
 ).pipe(Layer.provide(hostLayer))
@@ -80,6 +78,10 @@ const hostsLayer: Layer.Layer<Group<"hosts">, never, HostStore | TokenStore> = H
           "get",
           ({ path }) => hosts.get(path.hostId).pipe(Effect.catchAll(unavailable), Effect.flatMap(found(path.hostId)))
         )
+        .handle(
+          "report",
+          ({ path }) => hosts.signed(path.hostId).pipe(Effect.catchAll(unavailable), Effect.flatMap(found(path.hostId)))
+        )
         .handle("events", ({ path, urlParams }) =>
           hosts.events(path.hostId, urlParams.after, urlParams.limit).pipe(
             Effect.catchAll(unavailable),
@@ -87,9 +89,24 @@ const hostsLayer: Layer.Layer<Group<"hosts">, never, HostStore | TokenStore> = H
           )))
 ).pipe(Layer.provide(operatorLayer))
 
+/** What the handlers stand on. */
+export type Services =
+  | StoreEpoch
+  | Ingest
+  | ReportAdmission
+  | RateLimit
+  | TokenStore
+  | HostStore
+  | HostKeyStore
+  | EnrolmentTokens
+  | Challenges
+  | AlarmStore
+  | TwinWatch
+  | Ed25519
+
 /** The API's handlers, over the hub's services. */
-export const layer: Layer.Layer<HttpApi.Api, never, StoreEpoch | Ingest | TokenStore | HostStore> = HttpApiBuilder.api(
+export const layer: Layer.Layer<HttpApi.Api, never, Services> = HttpApiBuilder.api(
   HubApi
 ).pipe(
-  Layer.provide([healthLayer, reportsLayer, hostsLayer])
+  Layer.provide([healthLayer, reportsLayer, hostsLayer, enrolmentLayer, administrationLayer])
 )

@@ -1,14 +1,17 @@
-import { HttpApiBuilder, HttpApiSwagger, type HttpServer } from "@effect/platform"
+import {
+  FileSystem,
+  HttpApiBuilder,
+  HttpApiSwagger,
+  HttpMiddleware,
+  type HttpServer,
+  HttpServerRequest
+} from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { createServer, type Server } from "node:https"
-import type { HostStore } from "./HostStore.ts"
 import * as HubHandlers from "./HubHandlers.ts"
 import { HubIdentity } from "./HubIdentity.ts"
-import type { Ingest } from "./Ingest.ts"
 import { type ListenAddress, urlHost } from "./ListenAddress.ts"
-import type { StoreEpoch } from "./StoreEpoch.ts"
-import type { TokenStore } from "./TokenStore.ts"
 
 /** The address could not be listened on. */
 export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", {
@@ -70,13 +73,20 @@ const draining: Layer.Layer<never, never, TlsServer> = Layer.scopedDiscard(
   })
 )
 
+/** What a body other than a report may weigh, in bytes; a report's body has bounds of its own. */
+const bodyLimit = 64 * 1024
+
+const boundedBodies = HttpMiddleware.make((app) =>
+  HttpServerRequest.withMaxBodySize(app, Option.some(FileSystem.Size(bodyLimit)))
+)
+
 /**
  * The hub over HTTPS: its API, the API's description at `/openapi.json` and a page to read it at `/docs`. When its scope
  * closes, no new request is taken and answers under way are finished.
  */
 export const layer = (
   listen: ListenAddress
-): Layer.Layer<HttpServer.HttpServer, ListenError, HubIdentity | StoreEpoch | Ingest | TokenStore | HostStore> => {
+): Layer.Layer<HttpServer.HttpServer, ListenError, HubIdentity | HubHandlers.Services> => {
   const listening = Layer.unwrapEffect(
     Effect.map(TlsServer, (server) => NodeHttpServer.layer(() => server, listen))
   ).pipe(
@@ -88,7 +98,7 @@ export const layer = (
     )
   )
   return draining.pipe(
-    Layer.provideMerge(HttpApiBuilder.serve()),
+    Layer.provideMerge(HttpApiBuilder.serve(boundedBodies)),
     Layer.provide(HttpApiSwagger.layer({ path: "/docs" })),
     Layer.provide(HttpApiBuilder.middlewareOpenApi({ path: "/openapi.json" })),
     Layer.provide(HubHandlers.layer),

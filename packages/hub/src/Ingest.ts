@@ -15,8 +15,8 @@ import type { StoreError } from "./StoreError.ts"
  * a higher sequence replaces what is shown. All of one report is stored in one transaction before the envelope says so.
  */
 export class Ingest extends Context.Tag("felhom/hub/Ingest")<Ingest, {
-  /** `packed` is the report as it came, gzipped, for the history. */
-  readonly accept: (report: HostReport, packed: Uint8Array) => Effect.Effect<Envelope, StoreError>
+  /** `packed` is the report as it came, gzipped, and `signature` its host's armored SSHSIG, if it signed: both are kept. */
+  readonly accept: (report: HostReport, packed: Uint8Array, signature?: string) => Effect.Effect<Envelope, StoreError>
 }>() {}
 
 /** How many one-off reports of a host are kept. */
@@ -43,6 +43,12 @@ type HeldEpoch = typeof HeldEpoch.Type
 const newEpoch: HeldEpoch = { ...emptyLedger, gapAt: null, proxmoxTrouble: null }
 
 const Seq = Schema.Struct({ seq: Schema.Int })
+
+/** A report's bytes, gzipped, and its armored signature. */
+interface Received {
+  readonly packed: Uint8Array
+  readonly signature: string | null
+}
 
 /** Whether a report becomes what is shown, is a one-off, or is older than what is shown already. */
 type Standing = "newest" | "one-off" | "old"
@@ -148,18 +154,26 @@ const make = Effect.gen(function*() {
         sections = excluded.sections, report_facts = excluded.report_facts, stale_run = 0, stale_sequence = NULL`
   }
 
-  const historyStatements = (report: HostReport, packed: Uint8Array, now: number) => [
-    sql`INSERT OR IGNORE INTO report (host_id, epoch, sequence, received_at, body)
-      VALUES (${report.host.id}, ${report.host.epoch}, ${report.sequence}, ${now}, ${packed})`,
+  /** What a person may want to have from the host's own hand: the inventory outlives the report that it came with. */
+  const inventoryStatements = (report: HostReport, { packed, signature }: Received) =>
+    report.inventory === null ? [] : [
+      sql`INSERT INTO inventory_report (host_id, body, signature) VALUES (${report.host.id}, ${packed}, ${signature})
+        ON CONFLICT (host_id) DO UPDATE SET body = excluded.body, signature = excluded.signature`
+    ]
+
+  const historyStatements = (report: HostReport, { packed, signature }: Received, now: number) => [
+    sql`INSERT OR IGNORE INTO report (host_id, epoch, sequence, received_at, body, signature)
+      VALUES (${report.host.id}, ${report.host.epoch}, ${report.sequence}, ${now}, ${packed}, ${signature})`,
     sql`DELETE FROM report WHERE host_id = ${report.host.id} AND rowid <= (SELECT rowid FROM report
       WHERE host_id = ${report.host.id} ORDER BY rowid DESC LIMIT 1 OFFSET ${settings.historyPerHost})`
   ]
 
-  const selftestStatements = (report: HostReport, packed: Uint8Array, shown: boolean, now: number) => [
+  const selftestStatements = (report: HostReport, received: Received, shown: boolean, now: number) => [
     // Until a host has sent its first numbered report, the one-off is all there is to show.
-    ...(shown ? [hostStatement(report, now)] : []),
+    ...(shown ? [hostStatement(report, now), ...inventoryStatements(report, received)] : []),
     sql`UPDATE host SET last_selftest = ${now} WHERE host_id = ${report.host.id}`,
-    sql`INSERT INTO selftest (host_id, received_at, body) VALUES (${report.host.id}, ${now}, ${packed})`,
+    sql`INSERT INTO selftest (host_id, received_at, body, signature)
+      VALUES (${report.host.id}, ${now}, ${received.packed}, ${received.signature})`,
     sql`DELETE FROM selftest WHERE host_id = ${report.host.id} AND id <= (SELECT id FROM selftest
       WHERE host_id = ${report.host.id} ORDER BY id DESC LIMIT 1 OFFSET ${selftestsKept})`
   ]
@@ -171,7 +185,7 @@ const make = Effect.gen(function*() {
         WHERE host_id = ${report.host.id}`
     ]
 
-  const accept = (report: HostReport, packed: Uint8Array): Effect.Effect<Envelope, StoreError> =>
+  const accept = (report: HostReport, received: Received): Effect.Effect<Envelope, StoreError> =>
     Effect.gen(function*() {
       const now = EpochMillis.make(yield* Clock.currentTimeMillis)
       const host = yield* heldHost(report.host.id)
@@ -180,13 +194,17 @@ const make = Effect.gen(function*() {
       const before = known ?? newEpoch
       let acked = before.acked
       if (standing === "one-off") {
-        yield* write(selftestStatements(report, packed, host === undefined || host.sequence === null, now))
+        yield* write(selftestStatements(report, received, host === undefined || host.sequence === null, now))
       } else {
         const events = ordered(report.events)
         const books = yield* settle(report, before, events, standing, now)
         yield* write([
           ...(standing === "newest"
-            ? [hostStatement(report, now), ...historyStatements(report, packed, now)]
+            ? [
+              hostStatement(report, now),
+              ...historyStatements(report, received, now),
+              ...inventoryStatements(report, received)
+            ]
             : oldStatements(report, host)),
           ...(events.length === 0 ? [] : [eventsStatement(report, events)]),
           epochStatement(report, books, now)
@@ -207,7 +225,10 @@ const make = Effect.gen(function*() {
       }
     })
 
-  return Ingest.of({ accept: (report, packed) => alone.withPermits(1)(accept(report, packed)) })
+  return Ingest.of({
+    accept: (report, packed, signature) =>
+      alone.withPermits(1)(accept(report, { packed, signature: signature ?? null }))
+  })
 })
 
 export const layer: Layer.Layer<Ingest, never, Database | HubSettings> = Layer.effect(Ingest, make).pipe(

@@ -90,5 +90,49 @@ export const migrations: Record<string, Migration> = {
       body BLOB NOT NULL
     )`,
     "CREATE INDEX selftest_by_host ON selftest (host_id, id)"
+  ),
+  "0002_trust_between_hosts_and_operators": statements(
+    // One-time tokens; used_by_key is the public key of the host that showed it first.
+    `CREATE TABLE enrolment_token (
+      hash TEXT PRIMARY KEY,
+      label TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      used_at INTEGER,
+      used_by_host TEXT,
+      used_by_key TEXT,
+      revoked_at INTEGER
+    ) WITHOUT ROWID`,
+    // A key waits until a person accepted it; accepted, it is the one that this host's reports must be signed by.
+    `CREATE TABLE host_key (
+      host_id TEXT NOT NULL,
+      public_key TEXT NOT NULL,
+      node TEXT NOT NULL,
+      agent_version TEXT NOT NULL,
+      since INTEGER NOT NULL,
+      accepted_at INTEGER,
+      accepted_by TEXT,
+      PRIMARY KEY (host_id, public_key)
+    ) WITHOUT ROWID`,
+    "CREATE UNIQUE INDEX pinned_key_of_host ON host_key (host_id) WHERE accepted_at IS NOT NULL",
+    // What the hub itself noticed of a host and refused; see AlarmStore.
+    `CREATE TABLE alarm (
+      host_id TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      message TEXT NOT NULL,
+      first_at INTEGER NOT NULL,
+      last_at INTEGER NOT NULL,
+      count INTEGER NOT NULL,
+      PRIMARY KEY (host_id, kind)
+    ) WITHOUT ROWID`,
+    // Armored SSHSIG over the unpacked body; null when the host did not sign.
+    "ALTER TABLE report ADD COLUMN signature TEXT",
+    "ALTER TABLE selftest ADD COLUMN signature TEXT",
+    // The report that brought the inventory that is shown: the history may have lost it by then.
+    `CREATE TABLE inventory_report (
+      host_id TEXT PRIMARY KEY,
+      body BLOB NOT NULL,
+      signature TEXT
+    ) WITHOUT ROWID`
   )
 }

@@ -1,5 +1,5 @@
 import { HostReport } from "@felhom/domain/HostReport"
-import { HubBadReport, HubTooLarge } from "@felhom/domain/HubApi"
+import { HubBadReport, HubTooLarge } from "@felhom/domain/HubRefusal"
 import { Effect, ParseResult, Schema } from "effect"
 import type { IncomingMessage } from "node:http"
 import { promisify } from "node:util"
@@ -8,9 +8,10 @@ import { gunzip, gzip } from "node:zlib"
 /** What a report's body may weigh, in bytes: as it comes, and unpacked. */
 export const bodyLimits = { packed: 512 * 1024, unpacked: 8 * 1024 * 1024 } as const
 
-/** A report, and its bytes gzipped for the history. */
+/** A report, its bytes as they were signed, and the same gzipped for the history. */
 export interface ReceivedReport {
   readonly report: HostReport
+  readonly plain: Uint8Array
   readonly packed: Uint8Array
 }
 
@@ -90,5 +91,5 @@ export const receiveReport = (request: IncomingMessage): Effect.Effect<ReceivedR
     }
     const plain = encoding === "gzip" ? yield* unpackBounded(body, bodyLimits.unpacked) : body
     const report = yield* Effect.flatMap(asJson(plain), asReport)
-    return { report, packed: encoding === "gzip" ? body : yield* Effect.promise(() => pack(plain)) }
+    return { report, plain, packed: encoding === "gzip" ? body : yield* Effect.promise(() => pack(plain)) }
   })

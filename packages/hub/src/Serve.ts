@@ -1,19 +1,27 @@
 import { HttpServer } from "@effect/platform"
 import { formatFingerprint } from "@felhom/domain/PeerPin"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import * as NodeEd25519 from "@felhom/node/NodeEd25519"
 import { Console, Effect, Layer } from "effect"
 import { resolve } from "node:path"
+import * as AlarmStore from "./AlarmStore.ts"
+import * as Challenges from "./Challenges.ts"
 import * as Database from "./Database.ts"
 import { DataFolder } from "./DataFolder.ts"
+import * as EnrolmentTokens from "./EnrolmentTokens.ts"
+import * as HostKeyStore from "./HostKeyStore.ts"
 import * as HostStore from "./HostStore.ts"
 import * as HubIdentity from "./HubIdentity.ts"
 import * as HubServer from "./HubServer.ts"
 import { HubSettings } from "./HubSettings.ts"
 import * as Ingest from "./Ingest.ts"
 import { type ListenAddress, urlHost } from "./ListenAddress.ts"
+import * as RateLimit from "./RateLimit.ts"
+import * as ReportAdmission from "./ReportAdmission.ts"
 import * as StoreEpoch from "./StoreEpoch.ts"
 import type { StoreError } from "./StoreError.ts"
 import * as TokenStore from "./TokenStore.ts"
+import * as TwinWatch from "./TwinWatch.ts"
 
 export interface ServeOptions {
   readonly listen: ListenAddress
@@ -38,11 +46,13 @@ export const layer = (
   StoreError | HubIdentity.HubIdentityError | HubServer.ListenError
 > =>
   HubServer.layer(options.listen).pipe(
-    Layer.provide([StoreEpoch.layer, HostStore.layer, Ingest.layer]),
+    Layer.provide([StoreEpoch.layer, HostStore.layer, Ingest.layer, ReportAdmission.layer, Challenges.layer]),
+    Layer.provide([EnrolmentTokens.layer, HostKeyStore.layer, AlarmStore.layer, TwinWatch.layer, RateLimit.layer]),
     Layer.provideMerge(Layer.merge(TokenStore.layer, HubIdentity.layer(options.listen.host))),
     Layer.provideMerge(Database.layer),
     Layer.provide([
       NodeCrypto.layer,
+      NodeEd25519.layer,
       DataFolder.layer(resolve(options.data)),
       HubSettings.layer({
         reportIntervalSeconds: options.reportIntervalSeconds,

@@ -47,6 +47,8 @@ export class TokenStore extends Context.Tag("felhom/hub/TokenStore")<TokenStore,
     role: TokenRole,
     label: string
   ) => Effect.Effect<{ readonly token: Redacted.Redacted; readonly row: TokenRow }, StoreError>
+  /** Makes a token that belongs to this host from the start; any that it had before is revoked in the same step. */
+  readonly issue: (hostId: HostId, label: string) => Effect.Effect<Redacted.Redacted, StoreError>
   /** All tokens, the oldest first. */
   readonly list: Effect.Effect<ReadonlyArray<TokenRow>, StoreError>
   /** Revokes the one live token whose id begins with `prefix`. */
@@ -56,7 +58,8 @@ export class TokenStore extends Context.Tag("felhom/hub/TokenStore")<TokenStore,
   readonly bind: (hash: string, hostId: HostId) => Effect.Effect<Binding, StoreError>
 }>() {}
 
-const base64Url = (hex: string): string =>
+/** Bytes in hex, as base64url without padding. */
+export const base64Url = (hex: string): string =>
   btoa(String.fromCharCode(...(hex.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16))))
     .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
 
@@ -91,6 +94,18 @@ const make = Effect.gen(function*() {
           sql`INSERT INTO token (hash, role, label, created_at) VALUES (${row.hash}, ${role}, ${label}, ${row.createdAt})`
         ])
         return { token: RedactedModule.make(token), row }
+      }),
+    issue: (hostId, label) =>
+      Effect.gen(function*() {
+        const token = `felhom_host_${base64Url(yield* crypto.randomHex(32))}`
+        const hash = yield* crypto.sha256(token)
+        const now = yield* Clock.currentTimeMillis
+        yield* write([
+          sql`UPDATE token SET revoked_at = ${now} WHERE host_id = ${hostId} AND revoked_at IS NULL`,
+          sql`INSERT INTO token (hash, role, label, created_at, host_id)
+            VALUES (${hash}, 'host', ${label}, ${now}, ${hostId})`
+        ])
+        return RedactedModule.make(token)
       }),
     list: read(TokenRow, sql`SELECT ${columns} FROM token ORDER BY created_at, hash`),
     revoke: (prefix) =>

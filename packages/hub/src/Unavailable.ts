@@ -1,4 +1,4 @@
-import { HubUnavailable } from "@felhom/domain/HubApi"
+import { HubUnavailable } from "@felhom/domain/HubRefusal"
 import { Effect } from "effect"
 import type { StoreError } from "./StoreError.ts"
 

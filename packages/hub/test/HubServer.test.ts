@@ -39,7 +39,7 @@ const dialogue = Effect.gen(function*() {
   const ask = (request: HttpClientRequest.HttpClientRequest) =>
     Effect.gen(function*() {
       const response = yield* HttpClient.execute(request)
-      return { status: response.status, text: yield* response.text }
+      return { status: response.status, text: yield* response.text, headers: response.headers }
     }).pipe(
       Effect.provide(pinnedHttp({ peer: "hub", pins: [{ kind: "leaf", sha256: identity.leafSha256 }] })),
       Effect.orDie
@@ -61,12 +61,18 @@ const dialogue = Effect.gen(function*() {
     post(token, { body: JSON.stringify(wireReport(more)), ...(host === undefined ? {} : { host }) })
   const envelope = (token: string, more: { readonly [key: string]: unknown } = {}) =>
     Effect.flatMap(send(token, more), ({ text }) => Schema.decodeUnknown(Schema.parseJson(Envelope))(text))
+  const enrol = (body: string) =>
+    ask(
+      HttpClientRequest.post(`${base}/api/v1/enrolments`).pipe(
+        HttpClientRequest.setBody(HttpBody.text(body, "application/json"))
+      )
+    )
   const get = (token: string, path: string) =>
     ask(HttpClientRequest.get(`${base}${path}`).pipe(HttpClientRequest.bearerToken(token)))
   const read = <A, I>(schema: Schema.Schema<A, I>, token: string, path: string) =>
     Effect.flatMap(get(token, path), ({ text }) => Schema.decodeUnknown(Schema.parseJson(schema))(text))
   const hosts = (token: string) => read(Schema.Array(HostSummary), token, "/api/v1/hosts")
-  return { tokenFor, tokens, post, send, envelope, get, hosts, read }
+  return { tokenFor, tokens, post, send, envelope, enrol, get, hosts, read }
 })
 
 const hubIn = (data: string) =>
@@ -217,7 +223,7 @@ it.live("loses nothing when it is started again on the same folder, and stays th
       yield* Effect.gen(function*() {
         const hub = yield* dialogue
         expect((yield* HubIdentity).leafSha256).toBe(before.identity.leafSha256)
-        expect(yield* hub.get("", "/api/v1/health")).toEqual(before.health)
+        expect((yield* hub.get("", "/api/v1/health")).text).toEqual(before.health.text)
         expect(yield* hub.hosts(before.viewer.text)).toMatchObject([{ sequence: 1, events: 1 }])
         expect((yield* hub.envelope(before.agent.text, { sequence: 2, inventory: null })).acked).toBe(1)
       }).pipe(Effect.provide(hubIn(data)))
@@ -272,6 +278,33 @@ it.scopedLive("stops although a client never finishes what it began", () =>
     yield* stop
     expect(yield* end).toBe("socket hang up")
   }))
+
+it.live("tells who sends too many reports at once when to come again", () =>
+  withHub((hub) =>
+    Effect.gen(function*() {
+      const agent = yield* hub.tokenFor("host")
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 12 }, (_, index) => index + 1),
+        (sequence) => hub.send(agent.text, { sequence }),
+        { concurrency: 12 }
+      )
+      const [refused] = answers.filter(({ status }) => status === 429)
+      expect(refused?.headers["retry-after"]).toBe("1")
+      expect(refused?.text).toContain("wait 1 s")
+      const other = yield* hub.tokenFor("host")
+      expect((yield* hub.send(other.text, { host: from(hostB) }, hostB)).status).toBe(200)
+    })
+  ))
+
+it.live("breaks off a body that is too large where no report is expected, and lives on", () =>
+  withHub((hub) =>
+    Effect.gen(function*() {
+      const small = yield* hub.enrol(JSON.stringify({ token: "x".repeat(1_000) }))
+      expect(small.status).toBe(400)
+      expect(Exit.isFailure(yield* Effect.exit(hub.enrol(JSON.stringify({ token: "x".repeat(1_000_000) }))))).toBe(true)
+      expect((yield* hub.get("", "/api/v1/health")).status).toBe(200)
+    })
+  ))
 
 it.live("describes its API and shows it on a page that loads nothing from elsewhere", () =>
   withHub((hub) =>

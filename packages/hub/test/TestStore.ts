@@ -1,3 +1,4 @@
+import * as AlarmStore from "@felhom/hub/AlarmStore"
 import * as Database from "@felhom/hub/Database"
 import { DataFolder } from "@felhom/hub/DataFolder"
 import * as HostStore from "@felhom/hub/HostStore"
@@ -20,6 +21,7 @@ const folder = Layer.scoped(
 
 /** A hub without its server, over a store of its own: 30 s between reports, and a history of three. */
 export const storeLayer = Layer.mergeAll(Ingest.layer, HostStore.layer, TokenStore.layer).pipe(
+  Layer.provideMerge(AlarmStore.layer),
   Layer.provideMerge(Database.layer),
   Layer.provideMerge(Layer.mergeAll(
     folder,

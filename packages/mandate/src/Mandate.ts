@@ -1,15 +1,57 @@
-import { formatGuestRef, type GuestRef, type SnapshotName } from "@felhom/domain/ProxmoxId"
+import { formatGuestRef, type GuestRef, type SnapshotName, type StorageId, type Volid } from "@felhom/domain/ProxmoxId"
 import type { Upid } from "@felhom/domain/Upid"
 import { Context, Effect, Layer, Schema } from "effect"
 
-/** Everything that can be lost, by what it would be done to. Closed: a call that destroys something else has no mandate to ask for. */
-export type Destruction =
+/** What is lost of one guest's history. */
+export type SnapshotDestruction =
   | { readonly op: "snapshot.delete"; readonly guest: GuestRef; readonly snapshot: SnapshotName }
   | { readonly op: "guest.rollback"; readonly guest: GuestRef; readonly snapshot: SnapshotName }
 
-/** `snapshot.delete lxc/101 felhom-selftest` */
-export const formatDestruction = (destruction: Destruction): string =>
-  `${destruction.op} ${formatGuestRef(destruction.guest)} ${destruction.snapshot}`
+/**
+ * Everything that can be lost, by what it would be done to, each bound to one object. Closed: a call that destroys something
+ * else has no mandate to ask for.
+ */
+export type Destruction =
+  | SnapshotDestruction
+  /** The guest and every volume that it owns; with `unreferencedDisks` also those that its configuration does not name. */
+  | { readonly op: "guest.destroy"; readonly guest: GuestRef; readonly unreferencedDisks: boolean }
+  /** What the guest holds in memory and has not written. */
+  | { readonly op: "guest.stop_hard"; readonly guest: GuestRef }
+  /** The guest as it stands, for what this one archive holds. */
+  | { readonly op: "guest.restore_over"; readonly guest: GuestRef; readonly archive: Volid }
+  | { readonly op: "backup.delete"; readonly volid: Volid }
+  | { readonly op: "backup.unprotect"; readonly volid: Volid }
+  | { readonly op: "volume.delete"; readonly volid: Volid }
+  /** The configuration of a storage, with the password and the encryption key that Proxmox keeps for it. */
+  | { readonly op: "storage.remove"; readonly storage: StorageId }
+
+const objectOf = (destruction: Destruction): string => {
+  switch (destruction.op) {
+    case "snapshot.delete":
+    case "guest.rollback":
+      return `${formatGuestRef(destruction.guest)} ${destruction.snapshot}`
+    case "guest.destroy":
+      return destruction.unreferencedDisks
+        ? `${formatGuestRef(destruction.guest)} with unreferenced disks`
+        : formatGuestRef(destruction.guest)
+    case "guest.stop_hard":
+      return formatGuestRef(destruction.guest)
+    case "guest.restore_over":
+      return `${formatGuestRef(destruction.guest)} ${destruction.archive}`
+    case "backup.delete":
+    case "backup.unprotect":
+    case "volume.delete":
+      return destruction.volid
+    case "storage.remove":
+      return destruction.storage
+  }
+}
+
+/**
+ * `snapshot.delete lxc/101 felhom-selftest`. No two destructions read the same: what may hold a space, a volume id, stands
+ * last.
+ */
+export const formatDestruction = (destruction: Destruction): string => `${destruction.op} ${objectOf(destruction)}`
 
 /** Why a mandate may exist: the agent's own record of what it made. */
 export interface OwnEvidence {

@@ -1,12 +1,14 @@
-import type { HttpClient } from "@effect/platform"
-import { NodeHttpClient, Undici } from "@effect/platform-node"
-import { formatFingerprint, type PeerPin, type PeerPins, PinMismatch } from "@felhom/domain/PeerPin"
-import { Effect, Layer } from "effect"
-import type { X509Certificate } from "node:crypto"
-import { TLSSocket } from "node:tls"
-import { sha256 } from "./NodeCrypto.ts"
+import * as HttpClient from "@effect/platform/HttpClient"
+import { RequestError } from "@effect/platform/HttpClientError"
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import type { PeerPins } from "@felhom/domain/PeerPin"
+import { Deferred, Effect, Layer } from "effect"
+import type { ClientRequest, IncomingMessage } from "node:http"
+import { request as httpsRequest } from "node:https"
+import { PinnedAgent } from "./PinnedAgent.ts"
+import { PinnedResponse } from "./PinnedResponse.ts"
 
-/** A URL that is not https reached the connector. Nothing was sent. */
+/** A URL that is not https was asked for. Nothing was sent. */
 export class PlaintextRefused extends Error {
   override readonly name = "PlaintextRefused"
   constructor(peer: string) {
@@ -14,71 +16,84 @@ export class PlaintextRefused extends Error {
   }
 }
 
-// pveproxy answers a synchronous call after 30 s at the latest (platform-facts 3.5); callers set their own limit above that.
-// These end a call whose caller set none.
-const answerTimeoutMillis = 90_000
-const connectTimeoutMillis = 10_000
-// pveproxy closes a connection that was idle for 5 s (platform-facts 3.5); a write must not meet that moment.
-const idleTimeoutMillis = 3_000
 // pveproxy hands everything to three blocking workers that serve everybody else too (platform-facts 3.5).
 const connectionsAtMost = 2
 
-const shown = (certificate: X509Certificate | undefined) =>
-  certificate === undefined ? undefined : {
-    leaf: sha256(certificate.raw),
-    spki: sha256(certificate.publicKey.export({ type: "spki", format: "der" }))
-  }
-
-const mismatch = (peer: string, pins: ReadonlyArray<PeerPin>, socket: unknown): PinMismatch | undefined => {
-  const found = shown(socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined)
-  if (found === undefined) return new PinMismatch({ peer, leaf: null, spki: null })
-  return pins.some((pin) => pin.sha256 === found[pin.kind])
-    ? undefined
-    : new PinMismatch({ peer, leaf: formatFingerprint(found.leaf), spki: formatFingerprint(found.spki) })
-}
-
-/** Gives undici a connection only after the peer's certificate was compared, so no byte of a request can be sent before. */
-const pinnedConnector = (peer: string, pins: PeerPins): Undici.buildConnector.connector => {
-  const connect = Undici.buildConnector({
-    // The pin is the whole check. Node's own would refuse the self-signed certificate that the pin names, and it never asks
-    // checkServerIdentity about one.
-    rejectUnauthorized: false,
-    // A resumed session shows no certificate.
-    maxCachedSessions: 0,
-    allowH2: false,
-    timeout: connectTimeoutMillis
-  })
-  return (options, callback) => {
-    if (options.protocol !== "https:") {
-      callback(new PlaintextRefused(peer), null)
-      return
-    }
-    connect(options, (...result) => {
-      const [error, socket] = result
-      if (error !== null) {
-        callback(error, null)
-        return
-      }
-      const refused = mismatch(peer, pins, socket)
-      if (refused === undefined) {
-        callback(null, socket)
-        return
-      }
-      socket.destroy()
-      callback(refused, null)
-    })
+const bodyOf = (request: HttpClientRequest): Effect.Effect<Uint8Array | undefined, RequestError> => {
+  switch (request.body._tag) {
+    case "Empty":
+      return Effect.as(Effect.void, undefined)
+    case "Uint8Array":
+      return Effect.succeed(request.body.body)
+    default:
+      // pveproxy takes no chunked body (platform-facts 3.5), and everything we send fits in memory.
+      return new RequestError({ request, reason: "Encode", description: "only a body of known length is sent" })
   }
 }
 
-const agent = (peer: string, pins: PeerPins): Undici.Agent =>
-  new Undici.Agent({
-    connect: pinnedConnector(peer, pins),
-    connections: connectionsAtMost,
-    pipelining: 1,
-    keepAliveTimeout: idleTimeoutMillis,
-    // A peer's own Keep-Alive hint must not stretch it.
-    keepAliveMaxTimeout: idleTimeoutMillis
+/** A request on its way; `answer` has come when its headers have. */
+interface Sent {
+  readonly message: ClientRequest
+  readonly answer: Deferred.Deferred<IncomingMessage, RequestError>
+}
+
+const send = (
+  agent: PinnedAgent,
+  request: HttpClientRequest,
+  url: URL,
+  body: Uint8Array | undefined
+): Effect.Effect<Sent, RequestError> =>
+  Effect.flatMap(Deferred.make<IncomingMessage, RequestError>(), (answer) =>
+    Effect.try({
+      try: () => {
+        const message = httpsRequest(url, { agent, method: request.method, headers: request.headers })
+        message.once("response", (found) => Deferred.unsafeDone(answer, Effect.succeed(found)))
+        // It stays: a connection that breaks while the body is read is told by the body's own stream.
+        message.on("error", (cause) =>
+          Deferred.unsafeDone(answer, new RequestError({ request, reason: "Transport", cause })))
+        message.end(body)
+        return { message, answer }
+      },
+      // Such as a header's value that must not be one.
+      catch: (cause) =>
+        new RequestError({ request, reason: "Encode", cause })
+    }))
+
+/** Until a request is over, its answer's body included, and its connection is back in the pool or gone. */
+const over = (message: ClientRequest): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const done = () => setImmediate(() => resume(Effect.void))
+    if (message.closed) done()
+    else message.once("close", done)
   })
+
+const make = (peer: string, agent: PinnedAgent): Effect.Effect<HttpClient.HttpClient> =>
+  Effect.map(
+    Effect.makeSemaphore(connectionsAtMost),
+    (turns) =>
+      HttpClient.make((request, url, signal) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function*() {
+            if (url.protocol !== "https:") {
+              return yield* new RequestError({ request, reason: "Transport", cause: new PlaintextRefused(peer) })
+            }
+            const body = yield* bodyOf(request)
+            yield* restore(turns.take(1))
+            const { answer, message } = yield* Effect.tapError(
+              send(agent, request, url, body),
+              () => turns.release(1)
+            )
+            yield* Effect.forkDaemon(Effect.zipRight(over(message), turns.release(1)))
+            const found = yield* Effect.onInterrupt(restore(Deferred.await(answer)), () =>
+              Effect.sync(() => message.destroy()))
+            // What is left unread when nobody wants it any more.
+            signal.addEventListener("abort", () =>
+              message.destroy(), { once: true })
+            return new PinnedResponse(request, found)
+          })
+        )
+      )
+  )
 
 /**
  * An `HttpClient` that sends no byte before the peer's leaf certificate or its public key (SHA-256, of the DER) matched one of
@@ -86,25 +101,19 @@ const agent = (peer: string, pins: PeerPins): Undici.Agent =>
  *
  * A peer that shows anything else fails a request with `RequestError` (reason `Transport`); `pinMismatchOf` of
  * domain/PeerPin takes the `PinMismatch` with the shown fingerprints out of it. http: URLs are refused, redirects are never
- * followed, proxy variables are not read, HTTP/2 and session resumption are off, and at most two connections are open.
+ * followed, proxy variables are not read, HTTP/2 and session resumption are off, and at most two connections are open. A body
+ * is sent with its length, never in chunks.
  *
- * An open connection stays trusted when the peer's certificate changes; the next handshake decides again.
+ * An open connection stays trusted when the peer's certificate changes; the next handshake decides again. It stands on Node's
+ * own client: undici would weigh 12 MB of memory more (docs/performance.md).
  */
 export const layer = (
   options: { readonly peer: string; readonly pins: PeerPins }
 ): Layer.Layer<HttpClient.HttpClient> =>
-  // Fresh: layers are built once for each reference, so two peers would otherwise share the first one's client, and its pins.
-  Layer.fresh(NodeHttpClient.layerUndiciWithoutDispatcher).pipe(
-    Layer.provide(Layer.scoped(
-      NodeHttpClient.Dispatcher,
-      Effect.acquireRelease(
-        Effect.sync(() => agent(options.peer, options.pins)),
-        (dispatcher) => Effect.promise(() => dispatcher.destroy())
-      ).pipe(Effect.map((dispatcher) =>
-        dispatcher.compose((dispatch) => (request, handler) =>
-          // Effect's client asks undici to wait for an hour, and leaves it to its caller to give up earlier.
-          dispatch({ ...request, headersTimeout: answerTimeoutMillis, bodyTimeout: answerTimeoutMillis }, handler)
-        )
-      ))
-    ))
+  Layer.scoped(
+    HttpClient.HttpClient,
+    Effect.acquireRelease(
+      Effect.sync(() => new PinnedAgent(options.peer, options.pins)),
+      (agent) => Effect.sync(() => agent.destroy())
+    ).pipe(Effect.flatMap((agent) => make(options.peer, agent)))
   )

@@ -3,7 +3,7 @@ import { it } from "@effect/vitest"
 import { formatFingerprint, type PeerPin, pinMismatchOf } from "@felhom/domain/PeerPin"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
 import * as TlsIdentity from "@felhom/node/TlsIdentity"
-import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
 import { describe, expect } from "vitest"
 import * as TlsServer from "./TlsServer.ts"
 
@@ -179,6 +179,74 @@ describe("a pinned peer", () => {
       }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
       expect(texts).toEqual(Array.from({ length: 10 }, (_, n) => `answered /${n}`))
       expect(server.handshakes()).toBeLessThanOrEqual(2)
+    }))
+
+  it.scopedLive("is asked again and again over one connection", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      yield* Effect.forEach([1, 2, 3, 4, 5], (n) => get(`${server.origin}/${n}`)).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
+      )
+      expect(server.handshakes()).toBe(1)
+    }))
+
+  it.scopedLive("that says both close and Keep-Alive is asked over a new connection", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const texts = yield* Effect.forEach([1, 2, 3], (n) => get(`${server.origin}/protected/${n}`)).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
+      )
+      expect(texts).toEqual([1, 2, 3].map((n) => `answered /protected/${n}`))
+      expect(server.handshakes()).toBe(3)
+    }))
+
+  it.scopedLive("is still reached after requests that could not even be sent", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      yield* Effect.gen(function*() {
+        const client = yield* HttpClient.HttpClient
+        const broken = client.execute(
+          HttpClientRequest.get(server.origin).pipe(HttpClientRequest.setHeader("x-broken", "line\nbreak"))
+        )
+        for (let times = 0; times < 3; times++) {
+          expect(failureOf(yield* Effect.exit(broken))).toMatchObject({ _tag: "RequestError", reason: "Encode" })
+        }
+        expect(yield* get(`${server.origin}/a`)).toBe("answered /a")
+      }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+    }))
+
+  it.scopedLive("is still reached after requests that were given up half way", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      yield* Effect.gen(function*() {
+        for (let times = 0; times < 3; times++) {
+          const fiber = yield* Effect.fork(get(`${server.origin}/never`))
+          yield* server.asked
+          yield* Fiber.interrupt(fiber)
+        }
+        expect(yield* get(`${server.origin}/a`)).toBe("answered /a")
+      }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+    }))
+
+  it.scopedLive("is sent a body with its length, and no stream", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const streamed = Effect.flatMap(HttpClient.HttpClient, (client) =>
+        client.execute(
+          HttpClientRequest.post(server.origin).pipe(
+            HttpClientRequest.bodyStream(Stream.make(new Uint8Array([1])))
+          )
+        ))
+      const exit = yield* Effect.exit(streamed).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
+      )
+      expect(failureOf(exit)).toMatchObject({ _tag: "RequestError", reason: "Encode" })
+      expect(server.received()).toBe(0)
     }))
 
   it.scopedLive("that redirects is not followed", () =>

@@ -1,5 +1,5 @@
 import type * as TlsIdentity from "@felhom/node/TlsIdentity"
-import { Effect, type Scope } from "effect"
+import { Effect, Queue, type Scope } from "effect"
 import type { RequestListener } from "node:http"
 import { createServer as createHttpsServer, type Server } from "node:https"
 import type { AddressInfo } from "node:net"
@@ -12,6 +12,8 @@ export interface TlsServer {
   /** Every byte of application data that arrived. */
   readonly received: () => number
   readonly handshakes: () => number
+  /** Waits for the next request for /never, which gets no answer. */
+  readonly asked: Effect.Effect<void>
   /** Shows these from the next handshake on, one after the other and round again. */
   readonly show: (...identities: ReadonlyArray<TlsIdentity.TlsIdentity>) => void
 }
@@ -19,6 +21,8 @@ export interface TlsServer {
 const answer: RequestListener = (request, response) => {
   // The path /last closes the connection, so that the next request has to shake hands.
   if (request.url === "/last") response.setHeader("connection", "close")
+  // As pveproxy passes pvedaemon's own header on, beside its own.
+  if (request.url?.startsWith("/protected") === true) response.setHeader("connection", ["close", "Keep-Alive"])
   if (request.url === "/elsewhere") {
     response.writeHead(302, { location: "/moved" }).end()
     return
@@ -32,6 +36,7 @@ export const start = (...shown: ReadonlyArray<TlsIdentity.TlsIdentity>): Effect.
     let identities = shown
     let handshakes = 0
     let received = 0
+    const asked = yield* Queue.unbounded<void>()
     const contextOf = (identity: TlsIdentity.TlsIdentity) =>
       createSecureContext({ cert: identity.certificatePem, key: identity.privateKeyPem })
     const server = yield* Effect.acquireRelease(
@@ -42,7 +47,10 @@ export const start = (...shown: ReadonlyArray<TlsIdentity.TlsIdentity>): Effect.
             handshakes += 1
             callback(null, identity === undefined ? undefined : contextOf(identity))
           }
-        }, answer)
+        }, (request, response) => {
+          if (request.url === "/never") asked.unsafeOffer(undefined)
+          else answer(request, response)
+        })
         server.on("secureConnection", (socket) => socket.on("data", (bytes) => (received += bytes.length)))
         server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
       }),
@@ -59,6 +67,7 @@ export const start = (...shown: ReadonlyArray<TlsIdentity.TlsIdentity>): Effect.
       peer: `localhost:${port}`,
       received: () => received,
       handshakes: () => handshakes,
+      asked: Queue.take(asked),
       show: (...next) => {
         identities = next
         handshakes = 0

@@ -188,17 +188,34 @@ const titled = (
 ): ReadonlyArray<string> =>
   rows.length === 0 ? [] : ["", paint(toned("strong", title), colours), ...renderTable(columns, rows, colours)]
 
-/** What `felhom host` shows: one host with all that its last reports said. `now` in milliseconds since the epoch. */
+/** What `felhom events` shows. `now` in milliseconds since the epoch. */
+export const renderEvents = (events: ReadonlyArray<HostEvent>, now: number, colours: boolean): ReadonlyArray<string> =>
+  events.length === 0
+    ? ["no events"]
+    : renderTable(eventColumns, events.map((event) => eventRow(event, now)), colours)
+
+/** Whose word it is that is shown, in a sentence. */
+export interface Word {
+  readonly sentence: string
+  readonly good: boolean
+}
+
+/**
+ * What `felhom host` shows: one host with all that its last reports said, and whose word that is. `now` in milliseconds since
+ * the epoch.
+ */
 export const renderHost = (
   detail: HostDetail,
   events: ReadonlyArray<HostEvent>,
   now: number,
-  colours: boolean
+  colours: boolean,
+  word?: Word
 ): ReadonlyArray<string> => {
   const { inventory, sections } = detail
   const usages = new Map(valueOf(sections.storage).map((usage) => [usage.storage, usage]))
   return [
     ...header(detail, now, colours),
+    ...(word === undefined ? [] : [paint(toned(word.good ? "good" : "warning", word.sentence), colours)]),
     ...titled("Guests", guestColumns, valueOf(inventory?.guests).map((guest) => guestRow(guest, now)), colours),
     ...titled(
       "Storages",

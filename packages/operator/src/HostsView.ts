@@ -55,3 +55,11 @@ export const attentionSentence = (hosts: ReadonlyArray<HostSummary>): string | u
     ? undefined
     : `${needy} of ${hosts.length} ${hosts.length === 1 ? "host" : "hosts"} ${needy === 1 ? "needs" : "need"} attention`
 }
+
+/** `2 hosts wait to be accepted: attic, cellar (felhom waiting)`; undefined when none does. */
+export const waitingSentence = (nodes: ReadonlyArray<string>): string | undefined =>
+  nodes.length === 0
+    ? undefined
+    : `${nodes.length} ${nodes.length === 1 ? "host waits" : "hosts wait"} to be accepted: ${
+      nodes.join(", ")
+    } (felhom waiting)`

@@ -1,77 +1,32 @@
-import { Args, type CliApp, Command, Options, ValidationError } from "@effect/cli"
+import { type CliApp, Command, Options, ValidationError } from "@effect/cli"
 import { displayText } from "@felhom/domain/DisplayText"
-import type { HostSummary } from "@felhom/domain/HubApi"
 import { version } from "@felhom/domain/Version"
-import { Clock, Config, Console, Context, Effect } from "effect"
-import { connection, type ConnectionOptions, connectionOptions } from "./Connection.ts"
-import { attentionSentence, renderHosts, shortIdLength } from "./HostsView.ts"
-import { renderHost } from "./HostView.ts"
-import * as HubReader from "./HubReader.ts"
+import { Clock, Console, Effect, Option } from "effect"
+import { connectionOptions } from "./Connection.ts"
+import { findHost, wanted } from "./FindHost.ts"
+import { attentionSentence, renderHosts, waitingSentence } from "./HostsView.ts"
+import { renderEvents, renderHost } from "./HostView.ts"
+import { HubReader } from "./HubReader.ts"
+import type { Input } from "./Input.ts"
+import { loginCommand } from "./LoginCommand.ts"
 import { OperatorError } from "./OperatorError.ts"
-
-/** Whether stdout is a terminal that a person looks at. */
-export class IsTerminal extends Context.Tag("felhom/operator/IsTerminal")<IsTerminal, boolean>() {}
-
-const output = Options.choice("output", ["text", "json"]).pipe(
-  Options.withDescription("text for people, json for programs"),
-  Options.withDefault("text")
-)
-
-const felhom = Command.make("felhom", connectionOptions).pipe(
-  Command.withDescription("See what the hosts say, through their hub")
-)
-
-/** Colours for a person at a terminal who did not ask to be spared (no-color.org: NO_COLOR with any value but none). */
-const colours = Effect.gen(function*() {
-  const isTerminal = yield* IsTerminal
-  const noColor = yield* Effect.orDie(Config.withDefault(Config.string("NO_COLOR"), ""))
-  return isTerminal && noColor === ""
-})
-
-const print = (lines: ReadonlyArray<string>): Effect.Effect<void> => Console.log(lines.join("\n"))
-
-const withHub = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const checked = yield* connection(options, yield* felhom)
-    return yield* Effect.provide(use, HubReader.layer(checked))
-  })
+import { colours, felhom, type IsTerminal, output, print, withHub } from "./Root.ts"
+import { trusted, trustSentence } from "./SignedHost.ts"
+import { trustCommands, trustLayer } from "./TrustCommands.ts"
 
 const hosts = Command.make("hosts", { ...connectionOptions, output }, ({ output, ...options }) =>
   withHub(
     options,
     Effect.gen(function*() {
-      const hub = yield* HubReader.HubReader
+      const hub = yield* HubReader
       const list = yield* hub.hosts
+      const waiting = waitingSentence((yield* hub.waiting).map(({ node }) => node))
       if (output === "json") yield* Console.log(JSON.stringify(list))
       else yield* print(renderHosts(list, yield* Clock.currentTimeMillis, yield* colours))
-      const attention = attentionSentence(list)
-      if (attention !== undefined) return yield* new OperatorError({ reason: "attention", detail: attention })
+      const concerns = [attentionSentence(list), waiting].filter((sentence) => sentence !== undefined)
+      if (concerns.length > 0) return yield* new OperatorError({ reason: "attention", detail: concerns.join("; ") })
     })
   )).pipe(Command.withDescription("All hosts, those that need attention first; exits 1 when one does"))
-
-const wanted = Args.text({ name: "host" }).pipe(
-  Args.withDescription("The beginning of a host's id, or its node name")
-)
-
-/** The one host that is meant, by its whole node name or by the beginning of its id. */
-export const findHost = (
-  list: ReadonlyArray<HostSummary>,
-  text: string
-): Effect.Effect<HostSummary, OperatorError> => {
-  const byName = list.filter(({ host }) => host.node === text)
-  const matches = byName.length > 0 ? byName : list.filter(({ host }) => host.id.startsWith(text.toLowerCase()))
-  const [found] = matches
-  if (found !== undefined && matches.length === 1) return Effect.succeed(found)
-  const known = matches.map(({ host }) => `${host.node} (${host.id.slice(0, shortIdLength)})`).join(", ")
-  return Effect.fail(
-    new OperatorError({
-      reason: "no-host",
-      detail: matches.length === 0
-        ? `no host is called ${JSON.stringify(text)}, nor does an id begin so; see felhom hosts`
-        : `${JSON.stringify(text)} may be any of ${known}; give the beginning of an id`
-    })
-  )
-}
 
 /** How many of the last events are shown. */
 const eventsShown = 10
@@ -80,17 +35,48 @@ const host = Command.make("host", { wanted, ...connectionOptions, output }, ({ o
   withHub(
     options,
     Effect.gen(function*() {
-      const hub = yield* HubReader.HubReader
+      const hub = yield* HubReader
       const { events, eventsMissing, host } = yield* Effect.flatMap(hub.hosts, (list) => findHost(list, wanted))
-      const detail = yield* hub.host(host.id)
+      const { detail, trust } = yield* trusted(yield* hub.host(host.id), yield* hub.signed(host.id))
       // Events are numbered from 1, so stored and missing ones together give the highest number.
       const last = yield* hub.events(host.id, Math.max(0, events + eventsMissing - eventsShown), eventsShown)
-      if (output === "json") return yield* Console.log(JSON.stringify({ ...detail, events: last }))
-      yield* print(renderHost(detail, last, yield* Clock.currentTimeMillis, yield* colours))
-    })
-  )).pipe(Command.withDescription("One host: its guests, storages, disks and last events"))
+      if (output === "json") return yield* Console.log(JSON.stringify({ ...detail, events: last, trust }))
+      const word = { sentence: yield* trustSentence(detail, trust), good: trust.state === "signed" }
+      yield* print(renderHost(detail, last, yield* Clock.currentTimeMillis, yield* colours, word))
+    }).pipe(Effect.provide(trustLayer))
+  )).pipe(
+    Command.withDescription("One host: its guests, storages, disks and last events, in the host's own signed words")
+  )
 
-const command = felhom.pipe(Command.withSubcommands([hosts, host]))
+const events = Command.make("events", {
+  wanted,
+  after: Options.integer("after").pipe(
+    Options.optional,
+    Options.withDescription("Only events with a higher number, the oldest of them first; without it, the last ones")
+  ),
+  limit: Options.integer("limit").pipe(
+    Options.withDefault(100),
+    Options.withDescription("How many at most, up to 1000")
+  ),
+  ...connectionOptions,
+  output
+}, ({ after, limit, output, wanted, ...options }) =>
+  withHub(
+    options,
+    Effect.gen(function*() {
+      if (limit < 1 || limit > 1000) {
+        return yield* new OperatorError({ reason: "usage", detail: "--limit is 1 to 1000" })
+      }
+      const hub = yield* HubReader
+      const { events, eventsMissing, host } = yield* Effect.flatMap(hub.hosts, (list) => findHost(list, wanted))
+      const from = Option.getOrElse(after, () => Math.max(0, events + eventsMissing - limit))
+      const list = yield* hub.events(host.id, Math.max(0, from), limit)
+      if (output === "json") return yield* Console.log(JSON.stringify(list))
+      yield* print(renderEvents(list, yield* Clock.currentTimeMillis, yield* colours))
+    })
+  )).pipe(Command.withDescription("What happened on a host, oldest first, as the hub keeps it"))
+
+const command = felhom.pipe(Command.withSubcommands([loginCommand, hosts, host, events, ...trustCommands]))
 
 /** 0: done; 1: failed, or a host needs attention; 2: the command line, the environment or a file named there is wrong. */
 export type ExitCode = 0 | 1 | 2
@@ -98,7 +84,7 @@ export type ExitCode = 0 | 1 | 2
 /** Runs the command line, `argv` as Node gives it. Why it did not end with 0 is one sentence on stderr. */
 export const run = (
   argv: ReadonlyArray<string>
-): Effect.Effect<ExitCode, never, CliApp.CliApp.Environment | IsTerminal> =>
+): Effect.Effect<ExitCode, never, CliApp.CliApp.Environment | IsTerminal | Input> =>
   Command.run(command, { name: "felhom", version, executable: "felhom" })(argv).pipe(
     Effect.as(0 as const),
     Effect.catchAll((error) =>

@@ -1,8 +1,11 @@
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Effect, Exit, Layer } from "effect"
-import { IsTerminal, run } from "./OperatorCli.ts"
+import * as Input from "./Input.ts"
+import { run } from "./OperatorCli.ts"
+import { IsTerminal } from "./Root.ts"
 
 run(process.argv).pipe(
+  Effect.provide(Input.layer(process.stdin.isTTY === true)),
   Effect.provide([NodeContext.layer, Layer.succeed(IsTerminal, process.stdout.isTTY === true)]),
   NodeRuntime.runMain({
     // What a person can act on was told by `run`; a defect is told here.

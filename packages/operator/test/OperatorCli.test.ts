@@ -1,9 +1,13 @@
 import { NodeContext } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
 import { formatFingerprint } from "@felhom/domain/PeerPin"
+import { publicKeyBlob } from "@felhom/domain/Sshsig"
 import * as TlsIdentity from "@felhom/node/TlsIdentity"
-import { findHost, IsTerminal, run } from "@felhom/operator/OperatorCli"
-import { ConfigProvider, Effect } from "effect"
+import { findHost } from "@felhom/operator/FindHost"
+import * as Input from "@felhom/operator/Input"
+import { run } from "@felhom/operator/OperatorCli"
+import { IsTerminal } from "@felhom/operator/Root"
+import { ConfigProvider, Effect, Layer } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:https"
 import { tmpdir } from "node:os"
@@ -65,7 +69,10 @@ const felhom = (
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))
     )
     return { code, out: out.join("\n"), err: err.join("\n") }
-  }).pipe(Effect.provideService(IsTerminal, isTerminal), Effect.provide(NodeContext.layer))
+  }).pipe(
+    Effect.provideService(IsTerminal, isTerminal),
+    Effect.provide(Layer.provideMerge(Input.layer(false), NodeContext.layer))
+  )
 
 const list = "/api/v1/hosts"
 
@@ -142,6 +149,24 @@ it.scopedLive("felhom host shows a host by its name, with its last events", () =
     expect(answer).toMatchObject({ code: 0, err: "" })
     expect(answer.out).toContain("\\u001b]0;owned\\u0007")
     expect(answer.out).toContain("nas does not answer")
+    expect(answer.out).toContain("NOT VERIFIED")
+  }))
+
+it.scopedLive("felhom host believes no hub that is too old to hand out what a host signed, once its key is known", () =>
+  Effect.gen(function*() {
+    const { fingerprint, url } = yield* hub({ [list]: [wireSummary()], [`${list}/${hostId}`]: wireDetail([]) })
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+    )
+    const key = publicKeyBlob(new Uint8Array(32).fill(9))
+    writeFileSync(join(folder, "known"), `# mine\n${hostId} ssh-ed25519 ${Buffer.from(key).toString("base64")} attic\n`)
+    const answer = yield* felhom(["host", "--hub", url, "--fingerprint", fingerprint, "attic"], {
+      FELHOM_TOKEN: token,
+      FELHOM_KNOWN_HOSTS: join(folder, "known")
+    })
+    expect(answer).toMatchObject({ code: 1, out: "" })
+    expect(answer.err).toContain("the hub has no signed report of it to show")
   }))
 
 describe("a host is found", () => {

@@ -51,6 +51,18 @@ export const NodeStatus = Schema.Struct({
 })
 export type NodeStatus = typeof NodeStatus.Type
 
+const wearoutOrNull = Schema.optionalWith(
+  Schema.Union(
+    WireNumber,
+    Schema.transform(Schema.NullOr(Schema.String), Schema.Null, {
+      strict: true,
+      decode: () => null,
+      encode: () => "N/A"
+    })
+  ),
+  { default: () => null }
+)
+
 /**
  * A disk of the node. `size` in bytes; `health` is smartctl's own word (`PASSED`, `OK`, `UNKNOWN`); `wearout` in per cent of
  * life left, null where Proxmox says `N/A`; `used` what it serves as, for example `mounted`, `LVM`, `partitions`.
@@ -67,17 +79,7 @@ export const DiskRow = Schema.Struct({
   wwn: textOrNull,
   by_id_link: textOrNull,
   health: Schema.optionalWith(Schema.String, { default: () => "UNKNOWN" }),
-  wearout: Schema.optionalWith(
-    Schema.Union(
-      WireNumber,
-      Schema.transform(Schema.NullOr(Schema.String), Schema.Null, {
-        strict: true,
-        decode: () => null,
-        encode: () => "N/A"
-      })
-    ),
-    { default: () => null }
-  ),
+  wearout: wearoutOrNull,
   used: textOrNull,
   mounted: booleanOrFalse
 })
@@ -94,3 +96,72 @@ export const Permissions = Schema.Record({
   value: Schema.Record({ key: Schema.String, value: WireBoolean })
 })
 export type Permissions = typeof Permissions.Type
+
+/**
+ * The node's clock. `time` in seconds since the epoch; `localtime` the same moved by the zone's offset.
+ *
+ * @see platform-facts 1.1
+ */
+export const NodeTime = Schema.Struct({ time: WireNumber, localtime: WireNumber, timezone: textOrNull })
+export type NodeTime = typeof NodeTime.Type
+
+/**
+ * A certificate file of the node: `pve-root-ca.pem`, `pve-ssl.pem`, or `pveproxy-ssl.pem` where there is one, which is then the
+ * one that is served. `fingerprint` is the SHA-256 of the certificate as `AA:BB:…`; times in seconds since the epoch; `pem`
+ * the certificate itself. A file that was renewed shows here before pveproxy serves it.
+ *
+ * @see platform-facts 1.1, 3.6, 11 item 9
+ */
+export const CertificateRow = Schema.Struct({
+  filename: Schema.String,
+  fingerprint: textOrNull,
+  subject: textOrNull,
+  issuer: textOrNull,
+  notbefore: numberOrNull,
+  notafter: numberOrNull,
+  pem: textOrNull
+})
+export type CertificateRow = typeof CertificateRow.Type
+
+/**
+ * A row of the cluster's status: the cluster itself, which only a host that is part of one has, or one of its nodes.
+ * `quorate` and `nodes` belong to the former, `local` and `online` to the latter.
+ *
+ * @see platform-facts 1.1
+ */
+export const ClusterStatusRow = Schema.Struct({
+  type: Schema.String,
+  name: Schema.String,
+  local: booleanOrFalse,
+  online: booleanOrFalse,
+  quorate: booleanOrFalse,
+  nodes: numberOrNull
+})
+export type ClusterStatusRow = typeof ClusterStatusRow.Type
+
+const SmartAttribute = Schema.Struct({
+  id: textOrNull,
+  name: textOrNull,
+  value: textOrNull,
+  worst: textOrNull,
+  threshold: textOrNull,
+  raw: textOrNull,
+  fail: textOrNull
+})
+
+/**
+ * What smartctl says of a disk: a table of attributes for ATA, text for NVMe and SAS. `health` is its own word, `UNKNOWN` when
+ * it could not be asked; `wearout` in per cent of life left.
+ *
+ * @see platform-facts 1.8
+ */
+export const SmartReading = Schema.Struct({
+  health: Schema.optionalWith(Schema.String, { default: () => "UNKNOWN" }),
+  type: textOrNull,
+  attributes: Schema.optionalWith(Schema.Array(SmartAttribute), {
+    default: (): ReadonlyArray<typeof SmartAttribute.Type> => []
+  }),
+  text: textOrNull,
+  wearout: wearoutOrNull
+})
+export type SmartReading = typeof SmartReading.Type

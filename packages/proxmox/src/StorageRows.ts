@@ -71,3 +71,14 @@ export const ContentRow = Schema.Struct({
   })
 })
 export type ContentRow = typeof ContentRow.Type
+
+/**
+ * What writing a storage's configuration answers; `encryption-key` is there once, when Proxmox made one.
+ *
+ * @see platform-facts 1.6
+ */
+export const StorageWritten = Schema.Struct({
+  storage: Schema.String,
+  type: Schema.String,
+  config: Schema.optionalWith(Schema.NullOr(Schema.Struct({ "encryption-key": textOrNull })), { default: () => null })
+})

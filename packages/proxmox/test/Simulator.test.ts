@@ -1,42 +1,16 @@
 import { it } from "@effect/vitest"
-import { NodeName, SnapshotName, TokenId, Vmid } from "@felhom/domain/ProxmoxId"
-import { Mandate, MandateMint } from "@felhom/mandate/Mandate"
+import { SnapshotName, Vmid } from "@felhom/domain/ProxmoxId"
+import { MandateMint } from "@felhom/mandate/Mandate"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
-import { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
-import * as InProcessFront from "@felhom/pve-sim/InProcessFront"
 import { PveSim } from "@felhom/pve-sim/PveSim"
-import { Effect, Fiber, Layer, Redacted, TestClock } from "effect"
+import { Effect, Fiber } from "effect"
 import { describe, expect } from "vitest"
+import { host, passing } from "./SimulatedHost.ts"
 
-const secret = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
-const tokenId = TokenId.make("felhom-agent@pve!agent")
 const guest = { type: "lxc", vmid: Vmid.make(9999) } as const
 const missing = { type: "lxc", vmid: Vmid.make(4242) } as const
 const name = SnapshotName.make("felhom-selftest")
-
-const host = (presented = secret) => {
-  const sim = PveSim.layer({ secrets: { [tokenId]: secret } })
-  const config = Layer.effect(
-    ProxmoxConfig,
-    Effect.map(PveSim, ({ node }) => ({
-      url: new URL("https://demo.example:8006"),
-      node: NodeName.make(node),
-      tokenId,
-      secret: Redacted.make(presented)
-    }))
-  )
-  const client = Layer.provide(ProxmoxClient.layer, Layer.merge(InProcessFront.layer, config))
-  return TaskWaiter.layer.pipe(Layer.provideMerge(client), Layer.provideMerge(sim), Layer.merge(Mandate.mintLayer))
-}
-
-/** Runs it while the simulated host's minutes pass. */
-const passing = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.fork(effect)
-    yield* TestClock.adjust("2 minutes")
-    return yield* Fiber.join(fiber)
-  })
 
 describe("on a simulated host", () => {
   it.effect("a snapshot is taken, seen, removed with the mandate of its own task, and gone", () =>

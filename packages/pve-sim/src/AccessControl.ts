@@ -71,7 +71,7 @@ type World_ = Pick<World, "users" | "tokens" | "acl" | "roles">
 /** Users, tokens, roles and ACL of the simulated host, and the rules that join them (platform-facts 2, 3). */
 export class AccessControl {
   readonly roles: Map<string, ReadonlyArray<string>>
-  readonly users: ReadonlyMap<string, World_["users"][number]>
+  readonly users: Map<string, World_["users"][number]>
   readonly #tokens: Map<string, Token>
   #acl: ReadonlyArray<AclEntry>
 
@@ -124,6 +124,15 @@ export class AccessControl {
 
   removeAcl(path: string, ugid: string): void {
     this.#acl = this.#acl.filter((entry) => entry.path !== path || entry.ugid !== ugid)
+  }
+
+  /** All entries of one path, as Proxmox drops them with the object they stand for. */
+  removePath(path: string): void {
+    this.#acl = this.#acl.filter((entry) => entry.path !== path)
+  }
+
+  setUser(user: World_["users"][number]): void {
+    this.users.set(user.userid, user)
   }
 
   /** The identity behind an `Authorization` value, or undefined; checked anew for every request (platform-facts 3.1). */

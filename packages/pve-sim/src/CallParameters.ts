@@ -9,6 +9,10 @@ export const numberOf = (call: Call, name: string, otherwise: number): number =>
   return text === undefined ? otherwise : Number(text)
 }
 
+/** One of the values that the schema allows; undefined when absent. */
+export const choiceOf = <A extends string>(call: Call, name: string, values: ReadonlyArray<A>): A | undefined =>
+  values.find((value) => value === call.parameters.get(name))
+
 /** A boolean that the schema has checked; absent is false. */
 export const isSet = (call: Call, name: string): boolean => call.parameters.get(name) === "1"
 

@@ -1,6 +1,8 @@
-import { type CliApp, Command, Options, ValidationError } from "@effect/cli"
+import { Args, type CliApp, Command, Options, ValidationError } from "@effect/cli"
 import { version } from "@felhom/domain/Version"
-import { Cause, Console, Effect, Exit } from "effect"
+import { Cause, Console, Data, Effect, Exit } from "effect"
+import { conform } from "./conform/Conform.ts"
+import type { ScenarioError } from "./conform/Recording.ts"
 import type { ListenFailed } from "./Listening.ts"
 import { parseAddress, parsePrivileges, parseSpeed, serve, type ServeRefused } from "./Serve.ts"
 import type { WorldError } from "./World.ts"
@@ -23,6 +25,14 @@ const options = {
     Options.withDescription("a file with a JSON object, token id to secret"),
     Options.optional
   ),
+  faults: Options.text("faults").pipe(
+    Options.withDescription("a file with rules of what goes wrong, and when"),
+    Options.optional
+  ),
+  seed: Options.integer("seed").pipe(
+    Options.withDescription("decides what is left to chance; without --faults also what goes wrong"),
+    Options.optional
+  ),
   privileges: Options.text("privileges").pipe(
     Options.withDescription("privileges of the role FelhomAgent: a list, agent (the 16 it needs), or recorded"),
     Options.withDefault("agent")
@@ -37,13 +47,28 @@ const serveCommand = Command.make("serve", options, (given) =>
       speed: yield* parseSpeed(given.speed),
       world: given.world,
       tokens: given.tokens,
+      faults: given.faults,
+      seed: given.seed,
       privileges: yield* parsePrivileges(given.privileges)
     })
   })).pipe(Command.withDescription("Runs a simulated host until it is stopped"))
 
+class Unlike extends Data.TaggedError("Unlike")<{ readonly message: string }> {}
+
+const conformCommand = Command.make(
+  "conform",
+  { folder: Args.directory({ name: "folder" }) },
+  ({ folder }) =>
+    Effect.filterOrFail(
+      conform(folder),
+      (all) => all,
+      () => new Unlike({ message: "the simulator differs from the recorded host" })
+    )
+).pipe(Command.withDescription("Plays exchanges recorded from a real host, and prints what differs"))
+
 const command = Command.make("pve-sim").pipe(
   Command.withDescription("A simulator of the Proxmox VE 9.2 API"),
-  Command.withSubcommands([serveCommand])
+  Command.withSubcommands([serveCommand, conformCommand])
 )
 
 /** 0: done, or stopped when asked to; 1: failed; 2: called wrongly. */
@@ -57,8 +82,10 @@ export const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): ExitCode =>
   })
 
 // A port that is taken is the machine's fault, everything else that stops a start was asked for.
-const isWrongCall = (error: ServeRefused | WorldError | ListenFailed): boolean =>
-  error._tag !== "ListenFailed" || error.reason === "not-loopback"
+const isWrongCall = (error: ServeRefused | WorldError | ListenFailed | ScenarioError | Unlike): boolean =>
+  error._tag === "ListenFailed"
+    ? error.reason === "not-loopback"
+    : error._tag !== "Unlike" && error._tag !== "ScenarioError"
 
 /**
  * Runs the command line, `argv` as Node gives it; why it failed is one sentence on stderr.

@@ -1,8 +1,11 @@
 import { Clock, Effect } from "effect"
+import { removeGuest } from "./api/Lifecycle.ts"
 import { type ConsoleChange, ConsoleRefused } from "./ConsoleChange.ts"
-import { copyConfig, type Guest, setRunning } from "./Guest.ts"
+import { bytesOf, copyConfig, type Guest, makeGuest, setRunning } from "./Guest.ts"
+import { allocateVolume, normaliseNet, normaliseTags } from "./LxcValues.ts"
 import type { Machine } from "./Machine.ts"
 import { canSnapshot } from "./SnapshotFeature.ts"
+import * as StorageConsole from "./StorageConsole.ts"
 
 const guestOf = (machine: Machine, vmid: number): Effect.Effect<Guest, ConsoleRefused> =>
   Effect.suspend(() => {
@@ -46,6 +49,39 @@ const setKey = (guest: Guest, key: string, value: string | null): void => {
   else guest.file.current.values.set(key, value)
 }
 
+/** `pct create`: a rootfs given as `STORAGE:GiB` is made, cards get addresses, and what every container has is filled in. */
+const createGuest = (machine: Machine, vmid: number, config: { readonly [key: string]: string }) =>
+  Effect.gen(function*() {
+    if (machine.guests.has(vmid)) return yield* new ConsoleRefused({ reason: "exists-already", what: String(vmid) })
+    const guest = makeGuest({ vmid, type: "lxc", configFile: "", speed: machine.speed })
+    const { current } = guest.file
+    const defaults = { arch: "amd64", memory: "512", swap: "512", ostype: "unmanaged", unprivileged: "1" }
+    for (const [key, text] of Object.entries({ ...defaults, ...config })) {
+      const [, storage, gibibytes] = /^([^:/,]+):(\d+(?:\.\d+)?)(?=,|$)/.exec(text) ?? []
+      if (key === "description") current.description = text
+      else if (key === "storage") continue
+      else if (key === "tags") current.values.set(key, normaliseTags(text))
+      else if (/^net\d+$/.test(key)) current.values.set(key, yield* normaliseNet(machine, text))
+      else if (/^(?:rootfs|mp\d+)$/.test(key) && storage !== undefined && gibibytes !== undefined) {
+        const mebibytes = Math.round(Number(gibibytes) * 1024)
+        const size = mebibytes % 1024 === 0 ? `${mebibytes / 1024}G` : `${mebibytes}M`
+        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const volid = allocateVolume(machine, vmid, storage, bytesOf(size), now)
+        current.values.set(key, `${volid}${text.replace(/^[^,]*/, "")},size=${size}`)
+      } else current.values.set(key, text)
+    }
+    machine.guests.set(vmid, guest)
+  })
+
+const reboot = (machine: Machine) =>
+  Effect.gen(function*() {
+    for (const task of machine.tasks.all) if (task.endTime === undefined) yield* machine.tasks.kill(task)
+    const now = yield* Clock.currentTimeMillis
+    for (const guest of machine.guests.values()) if (guest.running) setRunning(guest, false, now, 0)
+    machine.bootTime = Math.floor(now / 1000)
+    machine.down.clear()
+  })
+
 /** Carries out what root did on the console. */
 export const apply = (machine: Machine, change: ConsoleChange): Effect.Effect<void, ConsoleRefused> =>
   Effect.gen(function*() {
@@ -63,6 +99,38 @@ export const apply = (machine: Machine, change: ConsoleChange): Effect.Effect<vo
         return yield* takeSnapshot(machine, yield* guestOf(machine, change.vmid), change.name, change.description)
       case "guest.delsnapshot":
         return yield* dropSnapshot(yield* guestOf(machine, change.vmid), change.name)
+      case "guest.create":
+        return yield* createGuest(machine, change.vmid, change.config)
+      case "guest.destroy":
+        return removeGuest(machine, yield* guestOf(machine, change.vmid))
+      case "guest.data":
+        ;(yield* guestOf(machine, change.vmid)).bytes = change.bytes
+        return
+      case "storage.set":
+      case "storage.remove":
+      case "storage.avail":
+      case "storage.filled":
+      case "storage.mounted":
+      case "file.remove":
+      case "archive.damage":
+        return yield* StorageConsole.apply(machine, change)
+      case "role.append":
+        machine.access.roles.set(
+          change.roleid,
+          Array.from(new Set([...machine.access.roles.get(change.roleid) ?? [], ...change.privs]))
+        )
+        return
+      case "user.set":
+        return machine.access.setUser({
+          userid: change.userid,
+          expire: 0,
+          ...machine.access.users.get(change.userid),
+          enable: change.enable
+        })
+      case "task.expire":
+        return machine.tasks.expire(change.before)
+      case "node.reboot":
+        return yield* reboot(machine)
       case "guest.stubborn":
         ;(yield* guestOf(machine, change.vmid)).stubborn = change.stubborn
         return

@@ -20,6 +20,40 @@ export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("guest.delsnapshot", { vmid: Vmid, name: Schema.NonEmptyString }),
   /** True: the guest ignores a polite request to shut down. */
   Schema.TaggedStruct("guest.stubborn", { vmid: Vmid, stubborn: Schema.Boolean }),
+  /** A container made by `pct create`; `config` has keys and values as in its file, `description` among them. */
+  Schema.TaggedStruct("guest.create", {
+    vmid: Vmid,
+    config: Schema.Record({ key: Schema.NonEmptyString, value: Schema.String })
+  }),
+  /** `pct destroy --force`. */
+  Schema.TaggedStruct("guest.destroy", { vmid: Vmid }),
+  /** How many bytes of files the guest has, which its backups write and restores of them need. */
+  Schema.TaggedStruct("guest.data", { vmid: Vmid, bytes: Schema.Int }),
+  /** Adds a storage, or changes keys of one. */
+  Schema.TaggedStruct("storage.set", {
+    storage: Schema.NonEmptyString,
+    config: Schema.Record({ key: Schema.NonEmptyString, value: Schema.String })
+  }),
+  Schema.TaggedStruct("storage.remove", { storage: Schema.NonEmptyString }),
+  /** Bytes that are left on a storage. */
+  Schema.TaggedStruct("storage.avail", { storage: Schema.NonEmptyString, bytes: Schema.Int }),
+  /** A file at the path takes all that is left on its storage. */
+  Schema.TaggedStruct("storage.filled", { path: Schema.NonEmptyString }),
+  /** `mount` and `umount`: storages below the path come and go. */
+  Schema.TaggedStruct("storage.mounted", { path: Schema.NonEmptyString, mounted: Schema.Boolean }),
+  /** `rm`: archives and templates at the path; the last part may be a pattern with `*`. */
+  Schema.TaggedStruct("file.remove", { path: Schema.NonEmptyString }),
+  /** Damages an archive: it breaks off, or there is nothing in it. */
+  Schema.TaggedStruct("archive.damage", {
+    volid: Schema.NonEmptyString,
+    damage: Schema.Literal("truncated", "empty")
+  }),
+  Schema.TaggedStruct("role.append", { roleid: Schema.NonEmptyString, privs: Privileges }),
+  Schema.TaggedStruct("user.set", { userid: Schema.NonEmptyString, enable: Schema.Literal(0, 1) }),
+  /** The daily clean-up of tasks that ended before a moment, in seconds since the epoch. */
+  Schema.TaggedStruct("task.expire", { before: Schema.Int }),
+  /** The power fails, and comes back: all guests are off, tasks are lost where they stood, locks stay. */
+  Schema.TaggedStruct("node.reboot", {}),
   Schema.TaggedStruct("role.set", { roleid: Schema.NonEmptyString, privs: Privileges }),
   Schema.TaggedStruct("acl.add", { entry: AclEntry }),
   Schema.TaggedStruct("acl.remove", { path: Schema.String, ugid: Schema.String }),
@@ -47,7 +81,10 @@ export class ConsoleRefused extends Schema.TaggedError<ConsoleRefused>()("Consol
     "snapshot-impossible",
     "no-such-token",
     "no-such-task",
-    "no-such-user"
+    "no-such-user",
+    "no-such-storage",
+    "no-such-volume",
+    "exists-already"
   ),
   what: Schema.String
 }) {

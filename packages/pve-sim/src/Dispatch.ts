@@ -1,4 +1,4 @@
-import { Clock, Effect } from "effect"
+import { Clock, Duration, Effect, Fiber, Option } from "effect"
 import type { Identity } from "./AccessControl.ts"
 import { ApiFailure, badParameters, died } from "./ApiFailure.ts"
 import { type Answer, type Endpoint, type Json, refusal } from "./Endpoint.ts"
@@ -95,6 +95,19 @@ const reachable = (machine: Machine, node: string | undefined): Effect.Effect<vo
       `hostname lookup '${node}' failed - failed to get address info for: ${node}: Temporary failure in name resolution`
     ))
 
+/**
+ * pveproxy waits for pvedaemon for 30 s and then says 596, while pvedaemon goes on with what it was asked for
+ * (platform-facts 3.5).
+ */
+const viaDaemon = (machine: Machine, handled: Effect.Effect<Answer, ApiFailure>): Effect.Effect<Answer, ApiFailure> =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.forkIn(handled, machine.scope)
+    const exit = yield* Fiber.await(fiber).pipe(Effect.timeoutOption(Duration.millis(30_000 / machine.speed)))
+    return Option.isNone(exit)
+      ? yield* new ApiFailure({ status: 596, message: "Connection timed out" })
+      : yield* exit.value
+  })
+
 const callApi = (
   machine: Machine,
   identity: Identity,
@@ -120,7 +133,8 @@ const callApi = (
     }
     const { checked, errors } = check(endpoint.parameters, parameters)
     if (Object.keys(errors).length > 0) return yield* badParameters(errors)
-    const answer = yield* endpoint.handle({ machine, identity, parameters: checked })
+    const handled = endpoint.handle({ machine, identity, parameters: checked })
+    const answer = yield* (endpoint.protected ? viaDaemon(machine, handled) : handled)
     return { ...answer, viaDaemon: endpoint.protected }
   })
 
@@ -128,7 +142,7 @@ const render = (value: { readonly [key: string]: Json }): string => JSON.stringi
 
 const failureReply = (failure: ApiFailure, format: string): Reply => {
   // pveproxy's own trouble with pvedaemon is not put into any format.
-  if (failure.status === 595) return bare(595, failure.message)
+  if (failure.status === 595 || failure.status === 596) return bare(failure.status, failure.message)
   // Only a die has a newline at its end; routing has none.
   const message = failure.status === 501 ? failure.message : `${failure.message}\n`
   const errors = failure.errors === undefined ? {} : { errors: failure.errors }
@@ -235,6 +249,10 @@ const route = (machine: Machine, request: SimRequest): Effect.Effect<Reply, Repl
       })
     )
   })
+
+/** An error that no handler gave: pveproxy's own, or a handler's death of something unforeseen. */
+export const refused = (status: 500 | 595 | 596, message: string): Effect.Effect<SimResponse> =>
+  finish(failureReply(new ApiFailure({ status, message }), "json"))
 
 /** Answers a request: authentication, route, permission, parameters, existence, in this order (platform-facts 1.0, 3.4). */
 export const handle = (machine: Machine, request: SimRequest): Effect.Effect<SimResponse> =>

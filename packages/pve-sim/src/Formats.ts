@@ -44,6 +44,10 @@ export const propertyString = (properties: Schema, bareKey?: string): Format => 
   }
 })
 
+/** A list of anything; its entries are looked up, and not parsed. */
+export const anyList: Format = { check: () => undefined, list: true }
+export const vmidList: Format = { ...vmidFormat, list: true }
+
 /** Parameters that stand in most paths. */
 export const node: Property = { type: "string", format: nodeFormat }
 export const vmid: Property = { type: "integer", format: vmidFormat, minimum: 100, maximum: 999_999_999 }

@@ -1,7 +1,10 @@
 import { parsePropertyString, propertyOf } from "@felhom/domain/PropertyString"
+import type { Deferred } from "effect"
 import { FileLock } from "./FileLock.ts"
 import { emptySection, type GuestFile, type GuestSection, parseGuestFile, renderGuestFile } from "./GuestFile.ts"
 import { sha1Hex } from "./Sha1.ts"
+
+type Latch = Deferred.Deferred<void>
 
 /** One guest of the simulated host. Mutable: tasks change it. */
 export interface Guest {
@@ -16,15 +19,24 @@ export interface Guest {
   /** What pvestatd saw last, as long as it has not looked again since the change. */
   runningBefore: boolean
   changedBefore: number
+  /** Bytes of files in it: what a backup writes, and a restore needs. */
+  bytes: number
   /** Ignores a polite shutdown. */
   stubborn: boolean
   /** The file system inside was mounted when the snapshot was taken, so ext4's multi mount protection makes the next mount wait. */
   mountBusy: boolean
+  /** Open while a start hangs in the mount; whoever asks for the guest's state waits for it (platform-facts 3.5). */
+  mounting: Latch | undefined
+  /** Volumes whose data never reached the disk: nothing starts from them (platform-facts 11, item 6). */
+  readonly hollow: Set<string>
   /** Snapshots that were taken while the guest ran. */
   readonly takenRunning: Set<string>
   /** /run/lock/…: held by whoever changes the config file. */
   readonly fileLock: FileLock
 }
+
+// What the recorded host's small container holds.
+const recordedBytes = 2_498_560
 
 export const makeGuest = (
   options: { readonly vmid: number; readonly type: "lxc" | "qemu"; readonly configFile: string; readonly speed: number }
@@ -37,8 +49,11 @@ export const makeGuest = (
   changedAt: 0,
   runningBefore: false,
   changedBefore: 0,
+  bytes: recordedBytes,
   stubborn: false,
   mountBusy: false,
+  mounting: undefined,
+  hollow: new Set(),
   takenRunning: new Set(),
   fileLock: new FileLock(
     options.type === "lxc"
@@ -110,12 +125,15 @@ export const shownDescription = (type: "lxc" | "qemu", section: GuestSection): s
     ? section.description.replace(/\s+$/, "")
     : `${section.description.replace(/\n+$/, "")}\n`
 
-/** One section as the API shows it. */
+/** `lxc.*`: lines for LXC itself, which the API shows as a list and nobody can set over it (platform-facts 5.1). */
+export const isRawKey = (type: "lxc" | "qemu", key: string): boolean => type === "lxc" && key.startsWith("lxc.")
+
+/** One section as the API shows it, without its raw lines. */
 export const sectionAsApi = (type: "lxc" | "qemu", section: GuestSection): { [key: string]: string | number } => {
   const shown: { [key: string]: string | number } = {}
   const description = shownDescription(type, section)
   if (description !== undefined) shown["description"] = description
-  for (const [key, value] of section.values) shown[key] = typed(type, key, value)
+  for (const [key, value] of section.values) if (!isRawKey(type, key)) shown[key] = typed(type, key, value)
   return shown
 }
 
@@ -144,7 +162,9 @@ export const volumesOf = (
   section: GuestSection
 ): ReadonlyArray<{ readonly key: string; readonly source: string; readonly text: string }> => {
   const keys = guest.type === "lxc" ? /^(?:rootfs|mp\d+)$/ : /^(?:ide|sata|scsi|virtio|efidisk|tpmstate)\d+$/
-  return Array.from(section.values).flatMap(([key, text]) => {
+  // The root comes first, as it does when Proxmox goes through them.
+  const rootFirst = Array.from(section.values).toSorted(([a], [b]) => Number(b === "rootfs") - Number(a === "rootfs"))
+  return rootFirst.flatMap(([key, text]) => {
     if (!keys.test(key)) return []
     const property = parsePropertyString(text)
     const source = property.bare ?? propertyOf(property, "volume") ?? propertyOf(property, "file")

@@ -1,6 +1,6 @@
 import { formatFingerprint } from "@felhom/domain/PeerPin"
 import * as TlsIdentity from "@felhom/node/TlsIdentity"
-import { Context, Effect, FiberSet, Layer, type Scope } from "effect"
+import { Clock, Context, Effect, FiberSet, Layer, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as NodeHttps from "node:https"
 import type { Socket } from "node:net"
@@ -28,8 +28,11 @@ export class HttpsFront extends Context.Tag("felhom/pve-sim/HttpsFront")<HttpsFr
   readonly certificates: Effect.Effect<
     { readonly served: CertificateName } & { readonly [name in CertificateName]: ShownCertificate }
   >
-  /** The certificate for all connections from now on; those that are open keep theirs. */
-  readonly serve: (name: CertificateName) => Effect.Effect<void>
+  /**
+   * The certificate for all connections from now on; those that are open keep theirs. For `alternating` seconds the one that
+   * was served before is shown to every other connection, as by pveproxy's old workers after a reload.
+   */
+  readonly serve: (name: CertificateName, alternating?: number) => Effect.Effect<void>
 }>() {
   static readonly layer = (
     options: { readonly host: string; readonly port: number }
@@ -90,6 +93,13 @@ const write = (response: ServerResponse, answer: SimResponse, last: boolean): vo
   response.end(answer.body)
 }
 
+// All headers and half of the body; then the connection is gone.
+const breakOff = (request: IncomingMessage, response: ServerResponse, answer: SimResponse): void => {
+  response.sendDate = false
+  response.writeHead(answer.status, answer.reason, answer.headers.flatMap(([name, value]) => [name, value]))
+  response.write(answer.body.slice(0, answer.body.length / 2), () => request.socket.destroy())
+}
+
 const shown = (identity: TlsIdentity.TlsIdentity): ShownCertificate => ({
   leaf: formatFingerprint(identity.leafSha256),
   spki: identity.spkiSha256
@@ -121,7 +131,18 @@ const make = (
     const identities = yield* makeIdentities(sim.node, options.host)
     const ledger = new WireLedger()
     const run = yield* FiberSet.makeRuntime()
+    const clock = yield* Effect.clock
     let served: CertificateName = "original"
+    let before: { readonly name: CertificateName; readonly until: number } | undefined
+    let showsBefore = false
+
+    /** The context that the next connection gets; the one of this connection is chosen already. */
+    const alternate = (): void => {
+      if (before === undefined) return
+      showsBefore = !showsBefore && clock.unsafeCurrentTimeMillis() < before.until
+      server.setSecureContext(keyAndCertificate(identities[showsBefore ? before.name : served]))
+      if (!showsBefore && clock.unsafeCurrentTimeMillis() >= before.until) before = undefined
+    }
 
     const answer = (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> =>
       Effect.gen(function*() {
@@ -132,6 +153,9 @@ const make = (
         }
         const body = yield* Effect.tryPromise(() => bodyOf(request))
         const reply = yield* sim.handle(asSimRequest(request, body))
+        if (reply.certificate !== undefined) yield* serve(reply.certificate.serve, reply.certificate.alternating)
+        if (reply.broken === "reset") return void request.socket.destroy()
+        if (reply.broken === "truncated") return breakOff(request, response, reply)
         yield* Effect.sync(() => write(response, compressed(request, reply), count >= requestsPerConnection))
         // The peer went away in the middle of its body: there is nobody to answer.
       }).pipe(Effect.catchTag("UnknownException", () => Effect.sync(() => request.socket.destroy())))
@@ -153,7 +177,10 @@ const make = (
         run(answer(request, response))
       }
     )
-    server.on("connection", (socket: Socket) => ledger.opened(socket, served))
+    server.on("connection", (socket: Socket) => {
+      ledger.opened(socket, before !== undefined && showsBefore ? before.name : served)
+      alternate()
+    })
     server.on("secureConnection", (socket: TLSSocket) => ledger.secured(socket))
     // What can't be understood, or never ends, gets no answer (platform-facts 11, item 11).
     server.on("clientError", (_, socket) => socket.destroy())
@@ -164,8 +191,10 @@ const make = (
 
     const port = yield* listen(server, options)
     yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
-    const serve = (name: CertificateName): Effect.Effect<void> =>
+    const serve = (name: CertificateName, alternating = 0): Effect.Effect<void> =>
       Effect.gen(function*() {
+        const until = (yield* Clock.currentTimeMillis) + alternating * 1000 / sim.speed
+        before = alternating > 0 ? { name: served, until } : undefined
         served = name
         server.setSecureContext(keyAndCertificate(identities[name]))
         yield* Effect.orDie(sim.change({ _tag: "certificate.set", fingerprint: shown(identities[name]).leaf }))

@@ -34,7 +34,15 @@ export const layer: Layer.Layer<HttpClient.HttpClient, never, PveSim> = Layer.ef
           headers,
           body: bytes
         })
-        const web = new Response(answer.body.length === 0 ? null : new Uint8Array(answer.body), {
+        if (answer.broken === "reset") {
+          return yield* new HttpClientError.RequestError({
+            request,
+            reason: "Transport",
+            description: "the connection was reset"
+          })
+        }
+        const received = answer.broken === "truncated" ? answer.body.slice(0, answer.body.length / 2) : answer.body
+        const web = new Response(received.length === 0 ? null : new Uint8Array(received), {
           status: answer.status,
           statusText: answer.reason,
           headers: answer.headers.map(([name, value]): [string, string] => [name, value])

@@ -25,13 +25,17 @@ const featuresRefusal = (call: Call, guest: Guest, next: string | undefined): Ap
     : forbidden("changing feature flags (except nesting) is only allowed for root@pam")
 }
 
-const bridgeRefusal = (call: Call, text: string | undefined): ApiFailure | undefined => {
-  const property = parsePropertyString(text ?? "")
+/** The ACL path of a card's bridge, with its VLAN if it has one; undefined when it hangs on none (platform-facts 2.3). */
+export const bridgePath = (text: string): string | undefined => {
+  const property = parsePropertyString(text)
   const bridge = propertyOf(property, "bridge")
-  if (bridge === undefined) return undefined
   const tag = propertyOf(property, "tag")
-  const path = `/sdn/zones/localnetwork/${bridge}${tag === undefined ? "" : `/${tag}`}`
-  return missing(call.machine, call.identity, path, ["SDN.Use"])
+  return bridge === undefined ? undefined : `/sdn/zones/localnetwork/${bridge}${tag === undefined ? "" : `/${tag}`}`
+}
+
+const bridgeRefusal = (call: Call, text: string | undefined): ApiFailure | undefined => {
+  const path = bridgePath(text ?? "")
+  return path === undefined ? undefined : missing(call.machine, call.identity, path, ["SDN.Use"])
 }
 
 const volumeRefusal = (call: Call, guest: Guest, next: string | undefined): ApiFailure | undefined => {

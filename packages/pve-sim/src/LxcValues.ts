@@ -11,7 +11,7 @@ export const normaliseTags = (text: string): string =>
   Array.from(new Set(splitList(text.toLowerCase()))).sort().join(";")
 
 // Name and bridge first, the rest by name; a card without an address gets a fresh one (platform-facts 11, item 2).
-const normaliseNet = (machine: Machine, text: string): Effect.Effect<string> =>
+export const normaliseNet = (machine: Machine, text: string): Effect.Effect<string> =>
   Effect.map(freshHwaddr(machine), (fresh) => {
     const given = new Map(parsePropertyString(text).entries)
     given.set("hwaddr", (given.get("hwaddr") ?? fresh).toUpperCase())
@@ -23,12 +23,43 @@ const normaliseNet = (machine: Machine, text: string): Effect.Effect<string> =>
       .join(",")
   })
 
-const freeVolumeName = (machine: Machine, guest: Guest, storage: string): string => {
+/** The card with another address, all else as it is. */
+export const withFreshHwaddr = (machine: Machine, text: string): Effect.Effect<string> =>
+  normaliseNet(
+    machine,
+    parsePropertyString(text).entries.filter(([name]) => name !== "hwaddr").map(([name, value]) => `${name}=${value}`)
+      .join(",")
+  )
+
+const freeVolumeName = (machine: Machine, vmid: number, storage: string): string => {
   const taken = new Set((machine.content.get(storage) ?? []).map((volume) => volume.volid))
   let number = 0
-  const name = (): string => `${storage}:${guest.vmid}/vm-${guest.vmid}-disk-${number}.raw`
+  const name = (): string => `${storage}:${vmid}/vm-${vmid}-disk-${number}.raw`
   while (taken.has(name())) number++
   return name()
+}
+
+/** Makes an empty image under the guest's next free name; gives its volid. */
+export const allocateVolume = (
+  machine: Machine,
+  vmid: number,
+  storage: string,
+  bytes: number,
+  nowSeconds: number
+): string => {
+  const volid = freeVolumeName(machine, vmid, storage)
+  machine.content.set(storage, [...machine.content.get(storage) ?? [], {
+    volid,
+    content: "rootdir",
+    format: "raw",
+    size: bytes,
+    ctime: nowSeconds,
+    vmid,
+    subtype: undefined,
+    notes: undefined,
+    protected: false
+  }])
+  return volid
 }
 
 // `STORAGE:8` allocates 8 GiB (platform-facts 5.15); anything else names a volume that must be there.
@@ -43,20 +74,9 @@ const normaliseVolume = (machine: Machine, guest: Guest, text: string): Effect.E
       if (!known.some((volume) => volume.volid === source)) return yield* died(`volume '${source}' does not exist`)
       return text
     }
-    const volumes = machine.content.get(storage)
-    if (volumes === undefined) return yield* died(`storage '${storage}' does not exist`)
-    const volid = freeVolumeName(machine, guest, storage)
-    volumes.push({
-      volid,
-      content: "rootdir",
-      format: "raw",
-      size: Math.round(Number(gibibytes) * 1024 ** 3),
-      ctime: yield* nowSeconds,
-      vmid: guest.vmid,
-      subtype: undefined,
-      notes: undefined,
-      protected: false
-    })
+    if (!machine.content.has(storage)) return yield* died(`storage '${storage}' does not exist`)
+    const bytes = Math.round(Number(gibibytes) * 1024 ** 3)
+    const volid = allocateVolume(machine, guest.vmid, storage, bytes, yield* nowSeconds)
     const kept = parsePropertyString(text).entries
       .filter(([name]) => name !== "size" && name !== "volume")
       .map(([name, value]) => `${name}=${value}`)

@@ -2,8 +2,12 @@ import { Clock, Duration, Effect, Random, type Scope } from "effect"
 import recordedHost from "../fixtures/host.json" with { type: "json" }
 import { AccessControl } from "./AccessControl.ts"
 import { type ApiFailure, noGuestConfig } from "./ApiFailure.ts"
+import type { FaultRule } from "./Fault.ts"
+import { FaultPlan } from "./FaultPlan.ts"
+import { FileLock } from "./FileLock.ts"
 import { type Guest, makeGuest } from "./Guest.ts"
 import type { RequestCount } from "./SimWire.ts"
+import { loadStorages, type StorageState } from "./StorageState.ts"
 import { TaskTable } from "./TaskTable.ts"
 import { loadContent, type Volume } from "./Volume.ts"
 import type { World } from "./World.ts"
@@ -16,10 +20,17 @@ export interface Machine {
   /** Hardware and figures that a world leaves open. */
   readonly host: typeof recordedHost
   /** Seconds since the epoch. */
-  readonly bootTime: number
+  bootTime: number
   readonly access: AccessControl
   readonly tasks: TaskTable
   readonly guests: Map<number, Guest>
+  readonly storages: Map<string, StorageState>
+  /** Held by the one vzdump that works; all others wait for it (platform-facts 6.3). */
+  readonly vzdumpLock: FileLock
+  /** What goes wrong on this host. */
+  readonly faults: FaultPlan
+  /** Where work goes on when nobody waits for it any more. */
+  readonly scope: Scope.Scope
   /** What each storage holds, by storage id. */
   readonly content: Map<string, Array<Volume>>
   /** Services that are stopped. */
@@ -52,7 +63,7 @@ const hexDigits = (count: number): Effect.Effect<string> =>
   )
 
 /** A random UUID, as a token's secret is one. */
-const randomUuid: Effect.Effect<string> = Effect.map(
+export const randomUuid: Effect.Effect<string> = Effect.map(
   hexDigits(32),
   (hex) => `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`
 )
@@ -70,10 +81,13 @@ export const makeMachine = (options: {
   readonly speed: number
   readonly secrets: { readonly [tokenId: string]: string }
   readonly roles: { readonly [roleid: string]: ReadonlyArray<string> }
+  readonly faults: ReadonlyArray<FaultRule>
+  readonly seed: number
 }): Effect.Effect<Machine, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { speed, world } = options
     const scope = yield* Effect.scope
+    const faults = new FaultPlan(options.faults, options.seed)
     const now = yield* Clock.currentTimeMillis
     const made: { [tokenId: string]: string } = {}
     for (const { tokenid } of world.tokens) made[tokenid] = options.secrets[tokenid] ?? (yield* randomUuid)
@@ -88,6 +102,7 @@ export const makeMachine = (options: {
       bootTime,
       speed,
       scope,
+      faults,
       before: world.cluster_tasks_at_start
     })
     const guests = new Map(world.guests.map((given) => {
@@ -107,6 +122,10 @@ export const makeMachine = (options: {
       access,
       tasks,
       guests,
+      storages: loadStorages(world),
+      vzdumpLock: new FileLock("/var/run/vzdump.lock", speed),
+      scope,
+      faults,
       content: loadContent(world, guests),
       down: new Set(),
       sslFingerprint: recordedHost.sslFingerprint,

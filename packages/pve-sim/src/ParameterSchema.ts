@@ -114,7 +114,7 @@ export const check = (
     if (!(name in schema)) {
       errors[at(name)] = "property is not defined in schema and the schema does not allow additional properties"
     } else if (requires !== undefined && parameters.get(requires) === undefined) {
-      errors[at(requires)] = `missing property - '${at(name)}' requires this property`
+      errors[at(requires)] = `missing property required by '${at(name)}'`
     }
   }
   return { checked, errors }

@@ -1,5 +1,5 @@
 import type { Upid } from "@felhom/domain/Upid"
-import { Clock, Duration, Effect, Fiber } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber } from "effect"
 import { applyPending, type Guest, isTemplate, lockOf, setRunning, volumesOf } from "./Guest.ts"
 import type { Machine } from "./Machine.ts"
 import type { Task, TaskFailure, Worker } from "./TaskTable.ts"
@@ -33,16 +33,29 @@ const startWarnings = (machine: Machine, guest: Guest): ReadonlyArray<string> =>
   return volumesOf(guest, guest.file.current).flatMap(({ source }) => known[source]?.startWarning ?? [])
 }
 
+// ext4 waits for a while before it trusts that nobody else has the file system mounted.
+const mountSlowly = (worker: Worker, guest: Guest): Effect.Effect<void, TaskFailure> =>
+  Effect.gen(function*() {
+    const mounted = yield* Deferred.make<void>()
+    guest.mounting = mounted
+    yield* worker.take("45500 millis").pipe(Effect.ensuring(Effect.suspend(() => {
+      guest.mounting = undefined
+      return Deferred.succeed(mounted, undefined)
+    })))
+    guest.mountBusy = false
+  })
+
 const boot = (machine: Machine, worker: Worker, guest: Guest): Effect.Effect<void, TaskFailure> =>
   Effect.gen(function*() {
     applyPending(guest)
     for (const warning of startWarnings(machine, guest)) yield* worker.warn(warning)
     yield* worker.take("200 millis")
-    // ext4 waits for a while before it trusts that nobody else has the file system mounted.
-    if (guest.mountBusy) {
-      yield* worker.take("46500 millis")
-      guest.mountBusy = false
+    if (volumesOf(guest, guest.file.current).some(({ source }) => guest.hollow.has(source))) {
+      yield* worker.log("sync_wait: 34 An error occurred in another process (expected sequence number 7)")
+      yield* worker.log(`__lxc_start: 2119 Failed to spawn container "${guest.vmid}"`)
+      return yield* fail(`startup for container '${guest.vmid}' failed`)
     }
+    if (guest.mountBusy) yield* mountSlowly(worker, guest)
     // A guest that is still booting counts as running (platform-facts 1.2), and the task goes on for a moment.
     setRunning(guest, true, yield* Clock.currentTimeMillis, 500 + guest.vmid)
     yield* worker.take("1300 millis")

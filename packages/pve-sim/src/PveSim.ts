@@ -1,8 +1,10 @@
-import { Context, Effect, Layer } from "effect"
-import recordedWorld from "../fixtures/world.json" with { type: "json" }
+import { Context, Effect, Layer, Random } from "effect"
+import recordedWorld from "../fixtures/scenario/world.json" with { type: "json" }
 import * as Console from "./Console.ts"
 import type { ConsoleChange, ConsoleRefused } from "./ConsoleChange.ts"
-import * as Dispatch from "./Dispatch.ts"
+import type { FaultRule } from "./Fault.ts"
+import { rulesOfSeed } from "./FaultPlan.ts"
+import * as FaultyDispatch from "./FaultyDispatch.ts"
 import { makeMachine } from "./Machine.ts"
 import type { RequestCount, SimRequest, SimResponse } from "./SimWire.ts"
 import { decodeWorld, type World } from "./World.ts"
@@ -17,6 +19,10 @@ export interface PveSimOptions {
   readonly secrets?: { readonly [tokenId: string]: string }
   /** Privileges of roles, replacing or adding to the world's. */
   readonly roles?: { readonly [roleid: string]: ReadonlyArray<string> }
+  /** What goes wrong, and when; default: nothing, or with a seed a mixture that the seed decides. */
+  readonly faults?: ReadonlyArray<FaultRule>
+  /** Decides all that is left to chance: faults that are not sure, process ids, fresh addresses. */
+  readonly seed?: number
 }
 
 /**
@@ -47,10 +53,15 @@ export class PveSim extends Context.Tag("felhom/pve-sim/PveSim")<PveSim, {
           world,
           speed: options.speed ?? 1,
           secrets: options.secrets ?? {},
-          roles: options.roles ?? {}
+          roles: options.roles ?? {},
+          faults: options.faults ?? (options.seed === undefined ? [] : rulesOfSeed(options.seed)),
+          seed: options.seed ?? 0
         })
+        const random = options.seed === undefined ? undefined : Random.make(options.seed)
+        const byChance = <A>(work: Effect.Effect<A>): Effect.Effect<A> =>
+          random === undefined ? work : Effect.withRandom(work, random)
         return PveSim.of({
-          handle: (request) => Dispatch.handle(machine, request),
+          handle: (request) => byChance(FaultyDispatch.handle(machine, request)),
           change: (change) => Console.apply(machine, change),
           requests: Effect.sync(() => machine.requestCounts()),
           secrets: Effect.sync(() => machine.access.secrets()),

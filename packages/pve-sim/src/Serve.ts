@@ -2,6 +2,7 @@ import { FileSystem } from "@effect/platform"
 import { Console, Effect, Layer, Option, Schema } from "effect"
 import { agentPrivileges, allPrivileges } from "./AccessControl.ts"
 import { ControlFront } from "./ControlFront.ts"
+import { FaultRules } from "./Fault.ts"
 import { HttpsFront } from "./HttpsFront.ts"
 import { PveSim } from "./PveSim.ts"
 import { decodeWorld, type World, WorldError } from "./World.ts"
@@ -20,13 +21,16 @@ export interface ServeOptions {
   readonly world: Option.Option<string>
   /** A file with a JSON object, token id to secret. */
   readonly tokens: Option.Option<string>
+  /** A file with rules of what goes wrong. */
+  readonly faults: Option.Option<string>
+  readonly seed: Option.Option<number>
   /** Privileges of the role FelhomAgent; undefined leaves it as the world has it. */
   readonly privileges: ReadonlyArray<string> | undefined
 }
 
 /** What `serve` was given cannot be used. Nothing listens. */
 export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefused", {
-  reason: Schema.Literal("address", "speed", "privilege", "file", "tokens"),
+  reason: Schema.Literal("address", "speed", "privilege", "file", "tokens", "faults"),
   detail: Schema.String
 }) {
   override get message(): string {
@@ -90,6 +94,20 @@ const readWorld = (path: string): Effect.Effect<World, ServeRefused | WorldError
     return yield* decodeWorld(value, path)
   })
 
+const readFaults = (path: string) =>
+  Effect.flatMap(
+    readText("--faults", path),
+    (text) =>
+      Schema.decode(Schema.parseJson(FaultRules), { onExcessProperty: "error" })(text).pipe(
+        Effect.mapError((error) =>
+          refuse(
+            "faults",
+            `--faults ${path}: ${error.message.split("\n").at(-1)?.trim()}; packages/pve-sim/README.md shows rules`
+          )
+        )
+      )
+  )
+
 const announce = (given: ReadonlySet<string>) =>
   Effect.gen(function*() {
     const sim = yield* PveSim
@@ -112,11 +130,14 @@ export const serve = (options: ServeOptions) =>
   Effect.gen(function*() {
     const world = yield* Effect.transposeMapOption(options.world, readWorld)
     const secrets = yield* Effect.transposeMapOption(options.tokens, readSecrets)
+    const faults = yield* Effect.transposeMapOption(options.faults, readFaults)
     const given = Option.getOrElse(secrets, () => ({}))
     const sim = PveSim.layer({
       speed: options.speed,
       secrets: given,
       ...(Option.isSome(world) ? { world: world.value } : {}),
+      ...(Option.isSome(faults) ? { faults: faults.value } : {}),
+      ...(Option.isSome(options.seed) ? { seed: options.seed.value } : {}),
       ...(options.privileges === undefined ? {} : { roles: { FelhomAgent: options.privileges } })
     })
     const front = HttpsFront.layer(options.listen)

@@ -16,6 +16,10 @@ export interface SimResponse {
   readonly reason: string
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
   readonly body: Uint8Array
+  /** The connection breaks: instead of the answer, or in the middle of its body. */
+  readonly broken?: "reset" | "truncated"
+  /** The certificate to serve from now on; old and new leaf alternate for so many seconds. */
+  readonly certificate?: { readonly serve: "original" | "renewed" | "foreign"; readonly alternating: number }
 }
 
 /** The largest body that pveproxy reads, in bytes (platform-facts 3.5). */

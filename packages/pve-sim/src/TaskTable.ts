@@ -1,10 +1,15 @@
 import { EpochSeconds } from "@felhom/domain/Time"
 import { formatUpid, parseUpid, type Upid, UpidParts } from "@felhom/domain/Upid"
 import { Clock, Data, Deferred, Duration, Effect, Either, Fiber, Random, type Scope } from "effect"
+import type { FaultPlan } from "./FaultPlan.ts"
 import type { World } from "./World.ts"
 
 /** A worker's `die`: the task ends with this text as its exit status. */
-export class TaskFailure extends Data.TaggedError("TaskFailure")<{ readonly message: string }> {}
+export class TaskFailure extends Data.TaggedError("TaskFailure")<{
+  readonly message: string
+  /** The worker exits without a last line, so nobody can tell how it ended. */
+  readonly mute?: true
+}> {}
 
 /** What a worker can do besides changing the world. */
 export interface Worker {
@@ -13,6 +18,10 @@ export interface Worker {
   readonly warn: (text: string) => Effect.Effect<void>
   /** Takes simulated time; fails when the worker gets SIGTERM meanwhile, so that its own cleanup runs. */
   readonly take: (duration: Duration.DurationInput) => Effect.Effect<void, TaskFailure>
+  /** Fails when the worker gets SIGTERM, and never succeeds. */
+  readonly sigterm: Effect.Effect<never, TaskFailure>
+  /** The worker's process id, which some log lines name. */
+  readonly pid: number
 }
 
 export interface Task {
@@ -21,7 +30,7 @@ export interface Task {
   readonly log: Array<string>
   /** Seconds since the epoch; undefined while the worker lives. */
   endTime: number | undefined
-  readonly terminate: Deferred.Deferred<void, TaskFailure>
+  readonly terminate: Deferred.Deferred<never, TaskFailure>
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
 
@@ -53,12 +62,13 @@ interface Setup {
   readonly bootTime: number
   readonly speed: number
   readonly scope: Scope.Scope
+  readonly faults: FaultPlan
   readonly before: World["cluster_tasks_at_start"]
 }
 
 /** All tasks of the host, running and finished, in the order of their start (platform-facts 4). */
 export class TaskTable {
-  readonly #tasks: Array<Task> = []
+  #tasks: Array<Task> = []
   readonly #setup: Setup
   #pid: number
 
@@ -79,7 +89,7 @@ export class TaskTable {
           parts: parts.right,
           log: [`TASK ${last}`],
           endTime: old.endtime,
-          terminate: yield* Deferred.make<void, TaskFailure>(),
+          terminate: yield* Deferred.make<never, TaskFailure>(),
           fiber: undefined
         })
       }
@@ -117,7 +127,7 @@ export class TaskTable {
         id: job.id,
         user: job.user
       })
-      const terminate = yield* Deferred.make<void, TaskFailure>()
+      const terminate = yield* Deferred.make<never, TaskFailure>()
       const task: Task = { upid: formatUpid(parts), parts, log: [], endTime: undefined, terminate, fiber: undefined }
       this.#tasks.push(task)
       task.fiber = yield* Effect.forkIn(this.#run(task, job.work), this.#setup.scope)
@@ -140,17 +150,39 @@ export class TaskTable {
       take: (duration) =>
         Effect.sleep(Duration.times(Duration.decode(duration), 1 / this.#setup.speed)).pipe(
           Effect.raceFirst(Deferred.await(task.terminate))
-        )
+        ),
+      sigterm: Deferred.await(task.terminate),
+      pid: task.parts.pid
     }
-    return work(worker).pipe(
+    return this.#faulty(task.parts.type, worker, work(worker)).pipe(
       Effect.matchEffect({
-        onFailure: (failure) => log(`TASK ERROR: ${failure.message}`),
+        onFailure: (failure) => failure.mute === true ? Effect.void : log(`TASK ERROR: ${failure.message}`),
         onSuccess: () => log(warnings === 0 ? "TASK OK" : `TASK WARNINGS: ${warnings}`)
       }),
       Effect.ensuring(Effect.map(Clock.currentTimeMillis, (now) => {
         task.endTime = Math.floor(now / 1000)
       }))
     )
+  }
+
+  #faulty(type: string, worker: Worker, work: Effect.Effect<void, TaskFailure>): Effect.Effect<void, TaskFailure> {
+    return this.#setup.faults.ofTask(type).reduce((done, { message, outcome }) => {
+      switch (outcome) {
+        case "fail":
+          return Effect.zipRight(worker.take("100 millis"), Effect.fail(new TaskFailure({ message })))
+        case "warn":
+          return Effect.zipLeft(done, worker.warn(message))
+        case "hang":
+          return worker.sigterm
+        case "vanish":
+          return Effect.zipRight(done, Effect.fail(new TaskFailure({ message, mute: true })))
+      }
+    }, work)
+  }
+
+  /** The daily clean-up: forgets what ended before a moment in seconds (platform-facts 4.4). */
+  expire(before: number): void {
+    this.#tasks = this.#tasks.filter((task) => task.endTime === undefined || task.endTime >= before)
   }
 
   /** SIGTERM, and waits until the worker is gone; SIGKILL after 5 s (platform-facts 4.5). */

@@ -3,6 +3,16 @@ import { Either, Schema } from "effect"
 import { bytesOf, type Guest, volumesOf } from "./Guest.ts"
 import type { World } from "./World.ts"
 
+/** What is in a guest's archive. */
+export interface Archive {
+  /** The configuration as `extractconfig` gives it; undefined when the archive has none that can be read. */
+  readonly config: string | undefined
+  /** Bytes once unpacked. */
+  readonly bytes: number
+  /** Breaks off, so that unpacking fails at the end. */
+  readonly truncated: boolean
+}
+
 /** One volume on a storage (platform-facts 1.5.2). */
 export interface Volume {
   readonly volid: string
@@ -14,6 +24,8 @@ export interface Volume {
   readonly ctime: number
   readonly vmid: number | undefined
   readonly subtype: string | undefined
+  /** Of a backup. */
+  readonly archive?: Archive
   notes: string | undefined
   protected: boolean
 }

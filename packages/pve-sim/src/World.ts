@@ -31,7 +31,7 @@ export const AclEntry = Schema.Struct({
 export type AclEntry = typeof AclEntry.Type
 
 /**
- * A host at one moment, from which the simulator starts. The shape is that of `fixtures/world.json`: what the API itself
+ * A host at one moment, from which the simulator starts. The shape is that of `fixtures/scenario/world.json`: what the API itself
  * answers, so that a real host's answers can be put together into a world of one's own. Unknown keys are ignored.
  */
 export const World = Schema.Struct({
@@ -52,6 +52,8 @@ export const World = Schema.Struct({
     shared: Schema.Literal(0, 1)
   })),
   storage_content: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+  /** Backup jobs as `GET /cluster/backup` gives them. */
+  backup_jobs: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
   bridges: Schema.Array(Schema.String),
   pools: Schema.Array(OpenRecord),
   disks: Schema.Array(OpenRecord),
@@ -84,7 +86,7 @@ export class WorldError extends Schema.TaggedError<WorldError>()("WorldError", {
   detail: Schema.String
 }) {
   override get message(): string {
-    return `cannot use ${this.source} as a world: ${this.detail}; packages/pve-sim/fixtures/world.json shows the shape`
+    return `cannot use ${this.source} as a world: ${this.detail}; packages/pve-sim/fixtures/scenario/world.json shows the shape`
   }
 }
 

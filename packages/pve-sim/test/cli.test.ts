@@ -1,10 +1,12 @@
+import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { it } from "@effect/vitest"
 import * as Cli from "@felhom/pve-sim/Cli"
 import { Effect } from "effect"
+import { fileURLToPath } from "node:url"
 import { expect } from "vitest"
 
-/** Runs the command line; what it says on stderr, and its exit code. */
+/** Runs the command line; what it says, and its exit code. */
 const told = (...args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const lines: Array<string> = []
@@ -12,6 +14,10 @@ const told = (...args: ReadonlyArray<string>) =>
       Cli.run(["node", "pve-sim.js", ...args]).pipe(
         Effect.withConsole({
           ...console,
+          log: (...parts: ReadonlyArray<unknown>) =>
+            Effect.sync(() => {
+              lines.push(parts.join(" "))
+            }),
           error: (...parts: ReadonlyArray<unknown>) =>
             Effect.sync(() => {
               lines.push(parts.join(" "))
@@ -73,4 +79,51 @@ it.live("secrets never show up in an error", () =>
 it.effect("an option that there is not ends with 2", () =>
   Effect.gen(function*() {
     expect((yield* told("serve", "--sped", "2")).code).toBe(2)
+  }))
+
+const fixture = fileURLToPath(new URL("../fixtures/scenario/", import.meta.url))
+
+/** A scenario of one recorded exchange, changed as `edit` says; gone with the scope. */
+const smallScenario = (names: ReadonlyArray<string>, edit: (text: string) => string) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped()
+    for (const name of ["world.json", ...names]) {
+      const text = yield* files.readFileString(`${fixture}${name}`)
+      yield* files.writeFileString(`${folder}/${name}`, name === "world.json" ? text : edit(text))
+    }
+    return folder
+  }).pipe(Effect.provide(NodeContext.layer))
+
+it.scopedLive("an exchange that conforms is counted, and one that does not is shown, and fails", () =>
+  Effect.gen(function*() {
+    const good = yield* smallScenario(["001-version.json"], (text) => text)
+    expect(yield* told("conform", good)).toEqual({ code: 0, lines: ["1 of 1 exchanges conform"] })
+    const bad = yield* smallScenario(
+      ["001-version.json"],
+      (text) => text.replaceAll("\"release\":\"9.2\"", "\"release\":\"9.3\"")
+    )
+    expect(yield* told("conform", bad)).toEqual({
+      code: 1,
+      lines: [
+        "001 version: body.data.release: \"9.3\" became \"9.2\"",
+        "0 of 1 exchanges conform",
+        "the simulator differs from the recorded host"
+      ]
+    })
+  }))
+
+it.scopedLive("a folder without an exchange is no success", () =>
+  Effect.gen(function*() {
+    const empty = yield* smallScenario([], (text) => text)
+    const { code, lines } = yield* told("conform", empty)
+    expect(code).toBe(1)
+    expect(lines.join()).toContain("there is no exchange in it")
+  }))
+
+it.effect("a rule that no fault fits is refused with its place", () =>
+  Effect.gen(function*() {
+    const { code, lines } = yield* told("serve", "--faults", `${fixture}001-version.json`)
+    expect(code).toBe(2)
+    expect(lines.join()).toContain("--faults")
   }))

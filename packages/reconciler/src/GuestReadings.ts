@@ -1,23 +1,26 @@
-import { configHash, guestIdentity, trimDescription } from "@felhom/domain/GuestConfig"
+import { configHash, type GuestConfig, guestIdentity, trimDescription } from "@felhom/domain/GuestConfig"
 import type { Crypto } from "@felhom/domain/port/Crypto"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
 import { EpochMillis } from "@felhom/domain/Time"
 import type { GuestResource } from "@felhom/proxmox/GuestRows"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
-import { Clock, Effect, Ref } from "effect"
+import { Clock, Effect, Either, Ref } from "effect"
 import type { GuestReading } from "./InventoryRows.ts"
+import { configsChanged, type EndedTask, snapshotsChanged } from "./TaskWatch.ts"
 
 interface Kept {
   /** The row as it stood when the configuration was read. */
   readonly row: string
   readonly readAt: number
-  readonly complete: boolean
+  readonly parent: unknown
+  /** Proxmox's digest when the snapshots were read: it covers them too (platform-facts 5.9). */
+  readonly snapshotsDigest: unknown
   readonly reading: GuestReading
 }
 
-// Reading a configuration costs the host a request, so it is read again only when the guest's row changed, when the last read
-// failed, and in a sweep over all guests that takes 60 cycles.
+// Reading a configuration costs the host a request, so it is read again only when the guest's row changed, when a task changed
+// it, when the last read failed, and in a sweep over all guests that takes 60 cycles.
 const sweepCycles = 60
 
 const rowText = (row: GuestResource): string =>
@@ -25,19 +28,17 @@ const rowText = (row: GuestResource): string =>
 
 const isOn = (value: unknown): boolean => value === 1 || value === "1" || value === true
 
-const readConfig = (row: GuestResource, readAt: EpochMillis) =>
+const configSection = (type: GuestResource["type"], config: GuestConfig, readAt: EpochMillis) =>
   Effect.gen(function*() {
-    const client = yield* ProxmoxClient
-    const config = yield* client.guestConfig(row)
     const description = config["description"]
     return sectionOk(readAt, {
-      identity: guestIdentity(row.type, config),
+      identity: guestIdentity(type, config),
       hash: yield* configHash(config),
       protection: isOn(config["protection"]),
       onboot: isOn(config["onboot"]),
       description: typeof description === "string" ? trimDescription(description) : null
     })
-  }).pipe(Effect.catchTag("ProxmoxError", (error) => Effect.succeed(sectionUnavailable(error.message))))
+  })
 
 const readSnapshots = (row: GuestResource, readAt: EpochMillis) =>
   Effect.gen(function*() {
@@ -48,46 +49,104 @@ const readSnapshots = (row: GuestResource, readAt: EpochMillis) =>
       : sectionUnavailable(`snapshots could not be read: ${unreadable.map((one) => one.row).join(", ")}`)
   }).pipe(Effect.catchTag("ProxmoxError", (error) => Effect.succeed(sectionUnavailable(error.message))))
 
-const readOne = (row: GuestResource): Effect.Effect<Kept, never, ProxmoxClient | Crypto> =>
+/** What one guest is to be read for. */
+interface Due {
+  readonly row: GuestResource
+  readonly kept: Kept | undefined
+  readonly config: boolean
+  readonly snapshots: boolean
+  /** Its turn in the sweep: then its snapshots are compared too. */
+  readonly turn: boolean
+}
+
+// A list of snapshots costs another request. It can't have changed while the digest is the same; the digest changes with much
+// else too, so between two turns of the sweep a changed configuration has them read only if the guest stands on another one.
+const wantsSnapshots = (due: Due, config: GuestConfig): boolean =>
+  due.snapshots || due.kept === undefined || due.kept.reading.snapshots.state !== "ok" ||
+  due.kept.parent !== config["parent"] ||
+  (due.turn && (config["digest"] === undefined || due.kept.snapshotsDigest !== config["digest"]))
+
+const readOne = (due: Due): Effect.Effect<Kept, never, ProxmoxClient | Crypto> =>
   Effect.gen(function*() {
+    const { kept, row } = due
+    const client = yield* ProxmoxClient
     const readAt = EpochMillis.make(yield* Clock.currentTimeMillis)
-    const reading = yield* Effect.all({ config: readConfig(row, readAt), snapshots: readSnapshots(row, readAt) })
-    const complete = reading.config.state === "ok" && reading.snapshots.state === "ok"
-    return { row: rowText(row), readAt, complete, reading }
+    if (!due.config && kept !== undefined) {
+      const snapshots = yield* readSnapshots(row, readAt)
+      // Without the configuration the digest is not known; the next turn compares anew.
+      return { ...kept, snapshotsDigest: null, reading: { ...kept.reading, snapshots } }
+    }
+    const read = yield* Effect.either(client.guestConfig(row))
+    if (Either.isLeft(read)) {
+      const unavailable = sectionUnavailable(read.left.message)
+      const snapshots = kept?.reading.snapshots ?? (yield* readSnapshots(row, readAt))
+      return {
+        row: rowText(row),
+        readAt,
+        parent: kept?.parent,
+        snapshotsDigest: null,
+        reading: { config: unavailable, snapshots }
+      }
+    }
+    const config = read.right
+    const again = wantsSnapshots(due, config)
+    return {
+      row: rowText(row),
+      readAt,
+      parent: config["parent"],
+      snapshotsDigest: again ? config["digest"] : kept?.snapshotsDigest,
+      reading: {
+        config: yield* configSection(row.type, config, readAt),
+        snapshots: again || kept === undefined ? yield* readSnapshots(row, readAt) : kept.reading.snapshots
+      }
+    }
   })
 
 /** Which guests to read this time: those whose reading is missing or out of date, and the oldest few of the others. */
-const due = (
+const dueOf = (
   rows: ReadonlyArray<GuestResource>,
-  kept: ReadonlyMap<string, Kept>
-): ReadonlyArray<GuestResource> => {
-  const current = (row: GuestResource): Kept | undefined => {
-    const found = kept.get(formatGuestRef(row))
-    return found?.complete === true && found.row === rowText(row) ? found : undefined
-  }
-  const aged = rows
-    .flatMap((row) => {
-      const found = current(row)
-      return found === undefined ? [] : [{ row, readAt: found.readAt }]
-    })
-    .sort((a, b) => a.readAt - b.readAt)
-    .slice(0, Math.ceil(rows.length / sweepCycles))
-  return [...rows.filter((row) => current(row) === undefined), ...aged.map(({ row }) => row)]
+  memory: ReadonlyMap<string, Kept>,
+  tasks: ReadonlyArray<EndedTask>
+): ReadonlyArray<Due> => {
+  const [configs, snapshots] = [configsChanged(tasks), snapshotsChanged(tasks)]
+  const all = rows.map((row): Due => {
+    const kept = memory.get(formatGuestRef(row))
+    const number = String(row.vmid)
+    return {
+      row,
+      kept,
+      config: kept?.reading.config.state !== "ok" || kept.row !== rowText(row) || configs.has(number),
+      snapshots: snapshots.has(number) || kept?.reading.snapshots.state !== "ok",
+      turn: false
+    }
+  })
+  const turns = new Set(
+    all.filter(({ config }) => !config)
+      .sort((a, b) => (a.kept?.readAt ?? 0) - (b.kept?.readAt ?? 0))
+      .slice(0, Math.ceil(rows.length / sweepCycles))
+      .map(({ row }) => formatGuestRef(row))
+  )
+  return all
+    .map((due) => (turns.has(formatGuestRef(due.row)) ? { ...due, config: true, turn: true } : due))
+    .filter(({ config, snapshots: listing }) => config || listing)
 }
 
-/** Reads guests' configurations and snapshots, and keeps what need not be read again; by `type/vmid`, one for each row. */
+/**
+ * Reads guests' configurations and snapshots, and keeps what need not be read again; by `type/vmid`, one for each row. `tasks`
+ * are those that ended since the last time.
+ */
 export const makeGuestReadings: Effect.Effect<
-  (rows: ReadonlyArray<GuestResource>) => Effect.Effect<
+  (rows: ReadonlyArray<GuestResource>, tasks: ReadonlyArray<EndedTask>) => Effect.Effect<
     ReadonlyMap<string, GuestReading>,
     never,
     ProxmoxClient | Crypto
   >
-> = Effect.map(Ref.make<ReadonlyMap<string, Kept>>(new Map()), (memory) => (rows) =>
+> = Effect.map(Ref.make<ReadonlyMap<string, Kept>>(new Map()), (memory) => (rows, tasks) =>
   Effect.gen(function*() {
     const kept = yield* Ref.get(memory)
     const fresh = yield* Effect.forEach(
-      due(rows, kept),
-      (row) => Effect.map(readOne(row), (reading) => [formatGuestRef(row), reading] as const),
+      dueOf(rows, kept, tasks),
+      (due) => Effect.map(readOne(due), (reading) => [formatGuestRef(due.row), reading] as const),
       { concurrency: 2 }
     )
     // Guests that are gone are forgotten: a new one under the same number must not inherit anything.

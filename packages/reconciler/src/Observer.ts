@@ -16,6 +16,7 @@ import { makeGuestReadings } from "./GuestReadings.ts"
 import { backupOf, diskOf, guestOf, guestSampleOf, nodeSampleOf, storageOf, storageUsageOf } from "./InventoryRows.ts"
 import type { Observation, ProxmoxCondition } from "./Observation.ts"
 import { explainMissing } from "./Rights.ts"
+import { backupsChanged, type EndedTask, makeTaskWatch } from "./TaskWatch.ts"
 
 /** Looks at the host. Never fails: what can't be read says why, in its own section. */
 export class Observer extends Context.Tag("felhom/reconciler/Observer")<Observer, {
@@ -24,8 +25,11 @@ export class Observer extends Context.Tag("felhom/reconciler/Observer")<Observer
 
 type Needs = ProxmoxClient | Privileged | Crypto
 
-// SMART wakes disks and lists of backups are slow; both change rarely.
-const slowSectionMillis = 600_000
+/** SMART wakes disks, and what it says changes rarely. */
+const diskMillis = 600_000
+
+/** Lists of backups are slow. Between the tasks that change them, this many cycles pass from one reading to the next. */
+const backupCycles = 15
 
 /** Reasons that are about the host or the token as a whole, after which asking further questions would only cost time. */
 const conditionOf: { readonly [reason in ProxmoxReason]?: "refused" | "unreachable" } = {
@@ -59,15 +63,18 @@ const listed = <A, B>(listing: Listing<A>, map: (row: A) => B): Effect.Effect<Re
       }`
     })
 
-/** Holds an answer for a while, but asks again after a failure. */
-const makeSlow = <A>(read: Effect.Effect<Section<A>, never, Needs>) =>
-  Effect.map(Ref.make<Section<A>>(sectionUnavailable("not read yet")), (memory) =>
-    Effect.gen(function*() {
-      const last = yield* Ref.get(memory)
-      const now = yield* Clock.currentTimeMillis
-      if (last.state === "ok" && now - last.readAt < slowSectionMillis) return last
-      return yield* Effect.tap(read, (found) => Ref.set(memory, found))
-    }))
+/** Holds an answer for as long as `isFresh` finds it so, but asks again after a failure. */
+const makeHeld = <A>(read: Effect.Effect<Section<A>, never, Needs>) =>
+  Effect.map(
+    Ref.make<Section<A>>(sectionUnavailable("not read yet")),
+    (memory) => (isFresh: (readAt: number, now: number) => boolean) =>
+      Effect.gen(function*() {
+        const last = yield* Ref.get(memory)
+        const now = yield* Clock.currentTimeMillis
+        if (last.state === "ok" && isFresh(last.readAt, now)) return last
+        return yield* Effect.tap(read, (found) => Ref.set(memory, found))
+      })
+  )
 
 /** A list that Proxmox filters by rights is empty, and answered with 200, for a token that may see nothing (platform-facts 3.2). */
 const blindTo = (permissions: Permissions, prefix: string, privileges: ReadonlyArray<string>): boolean =>
@@ -99,6 +106,13 @@ const backupsOn = (storages: Section<ReadonlyArray<StorageRow>>) =>
     return lists.flat()
   })
 
+/** Where backups are looked for, and which of those places can be looked at. */
+const backupPlaces = (storages: Section<ReadonlyArray<StorageRow>>): string =>
+  storages.state !== "ok" ? "unknown" : JSON.stringify(
+    storages.value.filter((row) => row.enabled && row.content.includes("backup"))
+      .map(({ active, storage }) => [storage, active]).sort()
+  )
+
 const blank = (reason: string): Pick<Observation, "inventory" | "samples" | "sections"> => {
   const unavailable = sectionUnavailable(reason)
   return {
@@ -125,9 +139,21 @@ const make = Effect.gen(function*() {
   const client = yield* ProxmoxClient
   const privileged = yield* Privileged
   const readGuests = yield* makeGuestReadings
-  const readDisks = yield* makeSlow(section(Effect.flatMap(client.disks(), (listing) => listed(listing, diskOf))))
+  const endedTasks = yield* makeTaskWatch
+  const readDisks = yield* makeHeld(section(Effect.flatMap(client.disks(), (listing) => listed(listing, diskOf))))
   const storageRows = yield* Ref.make<Section<ReadonlyArray<StorageRow>>>(sectionUnavailable("not read yet"))
-  const readBackups = yield* makeSlow(section(Effect.flatMap(Ref.get(storageRows), backupsOn)))
+  const heldBackups = yield* makeHeld(section(Effect.flatMap(Ref.get(storageRows), backupsOn)))
+  const backupsRead = yield* Ref.make({ places: "", cycles: 0 })
+
+  const readBackups = (tasks: ReadonlyArray<EndedTask>, storages: Section<ReadonlyArray<StorageRow>>) =>
+    Effect.gen(function*() {
+      const before = yield* Ref.get(backupsRead)
+      const places = backupPlaces(storages)
+      const cycles = before.cycles + 1
+      const stale = cycles >= backupCycles || places !== before.places || backupsChanged(tasks)
+      yield* Ref.set(backupsRead, { places, cycles: stale ? 0 : cycles })
+      return yield* heldBackups(() => !stale)
+    })
 
   const temperatures = section(
     Effect.flatMap(privileged.smart({ action: "sensors" }), (result) =>
@@ -136,37 +162,39 @@ const make = Effect.gen(function*() {
         : new Unreadable({ message: "the helper answered another question" }))
   )
 
-  const readStorages = (permissions: Permissions | undefined) =>
-    section(Effect.gen(function*() {
-      const rows = yield* Effect.flatMap(client.storages, (listing) => listed(listing, (row) => row))
-      if (
-        rows.length === 0 && permissions !== undefined &&
-        blindTo(permissions, "/storage", ["Datastore.Audit", "Datastore.AllocateSpace"])
-      ) {
-        return yield* new Unreadable({ message: blindness(permissions, "/storage", "Datastore.Audit", client.tokenId) })
-      }
-      return rows
-    }))
+  // Rights explain an empty list, and are asked for only then; when they can't be read themselves, the list is taken as it is.
+  const rights = Effect.orElseSucceed(client.permissions(), () => undefined)
 
-  const readGuestRows = (permissions: Permissions | undefined) =>
-    section(Effect.gen(function*() {
-      const { guests, unreadable } = yield* client.clusterResources
-      const rows = yield* listed({ rows: guests.filter((row) => row.node === client.node), unreadable }, (row) => row)
-      if (rows.length === 0 && permissions !== undefined && blindTo(permissions, "/vms", ["VM.Audit"])) {
-        return yield* new Unreadable({ message: blindness(permissions, "/vms", "VM.Audit", client.tokenId) })
-      }
-      return rows
-    }))
+  const readStorages = section(Effect.gen(function*() {
+    const rows = yield* Effect.flatMap(client.storages, (listing) => listed(listing, (row) => row))
+    const permissions = rows.length === 0 ? yield* rights : undefined
+    if (
+      permissions !== undefined && blindTo(permissions, "/storage", ["Datastore.Audit", "Datastore.AllocateSpace"])
+    ) {
+      return yield* new Unreadable({ message: blindness(permissions, "/storage", "Datastore.Audit", client.tokenId) })
+    }
+    return rows
+  }))
+
+  const readGuestRows = section(Effect.gen(function*() {
+    const { guests, unreadable } = yield* client.clusterResources
+    const rows = yield* listed({ rows: guests.filter((row) => row.node === client.node), unreadable }, (row) => row)
+    const permissions = rows.length === 0 ? yield* rights : undefined
+    if (permissions !== undefined && blindTo(permissions, "/vms", ["VM.Audit"])) {
+      return yield* new Unreadable({ message: blindness(permissions, "/vms", "VM.Audit", client.tokenId) })
+    }
+    return rows
+  }))
 
   const whole = (status: NodeStatus | undefined, statusSection: Section<NodeStatus>) =>
     Effect.gen(function*() {
-      // Rights explain an empty list; when they can't be read themselves, the list is taken as it is.
-      const permissions = yield* Effect.orElseSucceed(client.permissions(), () => undefined)
-      const rows = yield* readGuestRows(permissions)
-      const storages = yield* readStorages(permissions)
+      // First of all, so that what ends while the rest is read is told the next time.
+      const tasks = yield* endedTasks
+      const rows = yield* readGuestRows
+      const storages = yield* readStorages
       yield* Ref.set(storageRows, storages)
       const guests: Section<ReadonlyArray<Guest>> = rows.state === "ok"
-        ? yield* Effect.map(readGuests(rows.value), (readings) =>
+        ? yield* Effect.map(readGuests(rows.value, tasks), (readings) =>
           sectionOk(
             rows.readAt,
             rows.value.flatMap((row) => {
@@ -178,7 +206,7 @@ const make = Effect.gen(function*() {
       const inventory: Inventory = {
         guests,
         storages: mapSection(storages, (value) => value.map(storageOf)),
-        disks: yield* readDisks,
+        disks: yield* readDisks((readAt, now) => now - readAt < diskMillis),
         policyHash: null,
         desired: null,
         hold: false
@@ -190,7 +218,7 @@ const make = Effect.gen(function*() {
       }
       const sections: ReportSections = {
         storage: mapSection(storages, (value) => value.map(storageUsageOf)),
-        backup: yield* readBackups,
+        backup: yield* readBackups(tasks, storages),
         pbs: mapSection(storages, (value) => value.filter((row) => row.type === "pbs").map(storageOf)),
         ...notYet
       }

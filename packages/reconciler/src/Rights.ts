@@ -64,11 +64,26 @@ export const checkRights = (
     }
   })
 
-/** Why a token with the role may still do nothing, in words, with the lines that mend it. They are printed, never run. */
-export const explainMissing = (finding: RightsFinding, tokenId: string): string => {
+/**
+ * The lines that give what is missing: to the role, and the role to user and token, since a token can't tell which of the two
+ * lacks it (platform-facts 11, item 13). They are printed, never run.
+ */
+export const grantLines = (finding: RightsFinding, tokenId: string): ReadonlyArray<string> => {
   const user = tokenId.split("!")[0] ?? tokenId
-  const grant = `pveum acl modify / --users '${user}' --roles FelhomAgent; ` +
+  const privileges = [...new Set(finding.missing.map(({ privilege }) => privilege))]
+  return [
+    ...(finding.nothingHeld || privileges.length === 0
+      ? []
+      : [`pveum role modify FelhomAgent --append --privs '${privileges.join(",")}'`]),
+    `pveum acl modify / --users '${user}' --roles FelhomAgent`,
     `pveum acl modify / --tokens '${tokenId}' --roles FelhomAgent`
+  ]
+}
+
+/** Why a token with the role may still do nothing, in words, with the lines that mend it. */
+export const explainMissing = (finding: RightsFinding, tokenId: string): string => {
+  const [user = "", token = ""] = grantLines({ ...finding, nothingHeld: true }, tokenId)
+  const grant = `${user}; ${token}`
   if (finding.nothingHeld) {
     return `the token ${tokenId} may do nothing here. With privilege separation its rights are what user and token have in ` +
       `common, so the role must be granted to both: ${grant}`

@@ -17,10 +17,10 @@ export const SelftestResult = Schema.Struct({
 })
 export type SelftestResult = typeof SelftestResult.Type
 
-/** The selftest ran and did not pass; everything was said already. */
+/** The checks ran and did not all pass; everything was said already. */
 export class SelftestFailed extends Schema.TaggedError<SelftestFailed>()("SelftestFailed", {}) {
   override get message(): string {
-    return "the selftest did not pass"
+    return "not all checks passed"
   }
 }
 
@@ -75,21 +75,35 @@ export const layer = (output: Output): Layer.Layer<Checklist> =>
     })
   )
 
+/** What is printed at the end: for a person, and for a program. */
+export interface Verdict {
+  readonly text: string
+  readonly json: unknown
+}
+
+/** Runs checks to their end, prints the verdict, and fails if any of them did. */
+export const verdict = <R>(
+  output: Output,
+  steps: Effect.Effect<unknown, SelftestFailed, R>,
+  render: (checks: ReadonlyArray<Check>, passed: boolean) => Verdict
+): Effect.Effect<void, SelftestFailed, R | Checklist> =>
+  Effect.gen(function*() {
+    const list = yield* Checklist
+    yield* Effect.catchTag(steps, "SelftestFailed", () => Effect.void)
+    const checks = yield* list.checks
+    const passed = checks.every(({ outcome }) => outcome !== "failed")
+    const { json, text } = render(checks, passed)
+    yield* Console.log(output === "json" ? JSON.stringify(json, null, 2) : text)
+    if (!passed) return yield* new SelftestFailed()
+  })
+
 /** Runs a selftest to its end, prints the verdict, and fails if any step did. */
 export const concluded = <R>(
   selftest: SelftestResult["selftest"],
   output: Output,
   steps: Effect.Effect<unknown, SelftestFailed, R>
 ): Effect.Effect<void, SelftestFailed, R | Checklist> =>
-  Effect.gen(function*() {
-    const list = yield* Checklist
-    yield* Effect.catchTag(steps, "SelftestFailed", () => Effect.void)
-    const checks = yield* list.checks
-    const result: SelftestResult = { selftest, passed: checks.every(({ outcome }) => outcome !== "failed"), checks }
-    yield* Console.log(
-      output === "json"
-        ? JSON.stringify(result, null, 2)
-        : `selftest ${selftest}: ${result.passed ? "passed" : "FAILED"}`
-    )
-    if (!result.passed) return yield* new SelftestFailed()
-  })
+  verdict(output, steps, (checks, passed) => ({
+    text: `selftest ${selftest}: ${passed ? "passed" : "FAILED"}`,
+    json: { selftest, passed, checks } satisfies SelftestResult
+  }))

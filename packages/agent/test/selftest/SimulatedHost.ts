@@ -27,7 +27,10 @@ export const guest = {
 /** Changes an answer on its way to the client. */
 export type Tamper = (path: string, body: string) => string
 
-const tampered = (tamper: Tamper): Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> =>
+/** What is answered instead, as `data`, whether the simulator knows the path or not; undefined where it answers for itself. */
+export type Instead = (path: string) => unknown
+
+const tampered = (tamper: Tamper, instead: Instead): Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> =>
   Layer.effect(
     HttpClient.HttpClient,
     Effect.map(
@@ -37,6 +40,8 @@ const tampered = (tamper: Tamper): Layer.Layer<HttpClient.HttpClient, never, Htt
           const response = yield* answer
           const body = yield* Effect.orElseSucceed(response.text, () => "")
           const path = decodeURIComponent(new URL(request.url).pathname)
+          const data = instead(path)
+          if (data !== undefined) return HttpClientResponse.fromWeb(request, new Response(JSON.stringify({ data })))
           return HttpClientResponse.fromWeb(
             request,
             new Response(tamper(path, body), { status: response.status, headers: response.headers })
@@ -57,6 +62,7 @@ export interface HostOptions {
   readonly node?: string
   readonly privileges?: ReadonlyArray<string>
   readonly tamper?: Tamper
+  readonly instead?: Instead
 }
 
 /** The simulated host with all that a selftest needs around it. */
@@ -75,9 +81,12 @@ export const host = (options: HostOptions = {}) => {
       secret: Redacted.make(options.presented ?? secret)
     }))
   )
-  const http = options.tamper === undefined
+  const http = options.tamper === undefined && options.instead === undefined
     ? InProcessFront.layer
-    : Layer.provide(tampered(options.tamper), InProcessFront.layer)
+    : Layer.provide(
+      tampered(options.tamper ?? ((_, body) => body), options.instead ?? (() => undefined)),
+      InProcessFront.layer
+    )
   const journal = Layer.provide(OpJournal.layerMemory, Mandate.mintLayer)
   return Layer.mergeAll(TaskWaiter.layer, Observer.layer).pipe(
     Layer.provideMerge(Layer.provide(ProxmoxClient.layer, Layer.merge(http, config))),

@@ -1,8 +1,9 @@
 import { Effect } from "effect"
-import { died } from "../ApiFailure.ts"
+import { died, forbidden } from "../ApiFailure.ts"
 import { required, textOf } from "../CallParameters.ts"
 import { anyOf, anyone, type Call, type Endpoint, type Json, may, missing, type Permission } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
+import { splitList } from "../ParameterSchema.ts"
 
 const user = { type: "string", maxLength: 64 } as const
 
@@ -182,5 +183,50 @@ const token: Endpoint = {
     })
 }
 
+const setAcl: Endpoint = {
+  method: "PUT",
+  path: "/access/acl",
+  permission: anyone,
+  protected: true,
+  parameters: {
+    path: { type: "string" },
+    roles: { type: "string", format: Formats.anyList },
+    users: { type: "string", optional: true, format: Formats.anyList },
+    groups: { type: "string", optional: true, format: Formats.anyList },
+    tokens: { type: "string", optional: true, format: Formats.anyList },
+    propagate: Formats.flag,
+    delete: Formats.flag
+  },
+  handle: (call) =>
+    Effect.gen(function*() {
+      const path = required(call, "path")
+      const { access } = call.machine
+      const wanted = modifyPrivileges(path)
+      const allowed = wanted.find((name) => may(call, path, name))
+      if (allowed === undefined) {
+        return yield* missing(call.machine, call.identity, path, wanted, wanted.length > 1) ?? forbidden()
+      }
+      const roles = splitList(required(call, "roles"))
+      for (const roleid of roles) {
+        const privs = access.roles.get(roleid)
+        if (privs === undefined) return yield* died(`role '${roleid}' does not exist`)
+        // Without Permissions.Modify, only what the caller holds itself (platform-facts 1.9).
+        const refused = may(call, path, "Permissions.Modify")
+          ? undefined
+          : missing(call.machine, call.identity, path, privs)
+        if (refused !== undefined) return yield* refused
+      }
+      for (const [type, list] of [["user", "users"], ["group", "groups"], ["token", "tokens"]] as const) {
+        for (const ugid of splitList(textOf(call, list))) {
+          for (const roleid of roles) {
+            if (textOf(call, "delete") === "1") access.removeAcl(path, ugid)
+            else access.addAcl({ path, type, ugid, roleid, propagate: textOf(call, "propagate") === "0" ? 0 : 1 })
+          }
+        }
+      }
+      return { data: null }
+    })
+}
+
 /** Who may do what (platform-facts 1.9, 3). */
-export const endpoints: ReadonlyArray<Endpoint> = [permissions, acl, roles, role, users, oneUser, tokens, token]
+export const endpoints: ReadonlyArray<Endpoint> = [permissions, acl, setAcl, roles, role, users, oneUser, tokens, token]

@@ -4,8 +4,8 @@ import { textOf } from "../CallParameters.ts"
 import { all, anyone, type Call, type Endpoint, type Json, may } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { resourceRow } from "../GuestStatus.ts"
+import { typeOf } from "../StorageState.ts"
 import { asJson, nodeFigures } from "./Node.ts"
-import { statusOf } from "./Storage.ts"
 
 const guestRows = (call: Call, nowMillis: number): ReadonlyArray<Json> =>
   Array.from(call.machine.guests.values())
@@ -25,24 +25,21 @@ const nodeRows = (call: Call, nowMillis: number): ReadonlyArray<Json> => [{
 }]
 
 const storageRows = (call: Call): ReadonlyArray<Json> =>
-  call.machine.world.storages
+  Array.from(call.machine.storages.values())
     // AllocateSpace is not enough here (platform-facts 1.1).
     .filter(({ storage }) => may(call, `/storage/${storage}`, "Datastore.Audit"))
-    .map(({ content, storage, type }) => {
-      const status = statusOf(call.machine, storage)
-      return {
-        id: `storage/${call.machine.node}/${storage}`,
-        storage,
-        node: call.machine.node,
-        type: "storage",
-        plugintype: type,
-        content,
-        shared: status?.shared ?? 0,
-        ...(status?.active === 1
-          ? { status: "available", disk: status.used, maxdisk: status.total }
-          : { status: "unknown" })
-      }
-    })
+    .map((state) => ({
+      id: `storage/${call.machine.node}/${state.storage}`,
+      storage: state.storage,
+      node: call.machine.node,
+      type: "storage",
+      plugintype: typeOf(state),
+      content: state.config["content"],
+      shared: state.shared,
+      ...(state.active === 1
+        ? { status: "available", disk: state.used, maxdisk: state.total }
+        : { status: "unknown" })
+    }))
 
 const resources: Endpoint = {
   method: "GET",

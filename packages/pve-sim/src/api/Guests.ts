@@ -1,9 +1,9 @@
-import { Clock, Effect } from "effect"
+import { Clock, Deferred, Effect } from "effect"
 import { badParameters, died } from "../ApiFailure.ts"
 import { isSet, required, textOf, vmidOf } from "../CallParameters.ts"
 import { all, anyone, type Call, type Endpoint, type Json, may } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
-import { digestOf, pendingDeletes, sectionAsApi, volumesOf, withPending } from "../Guest.ts"
+import { digestOf, type Guest, isRawKey, pendingDeletes, sectionAsApi, volumesOf, withPending } from "../Guest.ts"
 import { currentStatus, statusRow } from "../GuestStatus.ts"
 import { guestOf } from "../Machine.ts"
 import { canSnapshot } from "../SnapshotFeature.ts"
@@ -16,6 +16,10 @@ const inPath = { node: Formats.node, vmid: Formats.vmid }
 
 const audit = all("/vms/{vmid}", "VM.Audit")
 
+// lxc-info does not answer while the container's start hangs in a mount.
+const mounted = (guest: Guest): Effect.Effect<void> =>
+  guest.mounting === undefined ? Effect.void : Deferred.await(guest.mounting)
+
 const list = (type: GuestType): Endpoint => ({
   method: "GET",
   path: `/nodes/{node}/${type}`,
@@ -23,11 +27,14 @@ const list = (type: GuestType): Endpoint => ({
   protected: true,
   parameters: type === "lxc" ? { node: Formats.node } : { node: Formats.node, full: Formats.flag },
   handle: (call) =>
-    Effect.map(Clock.currentTimeMillis, (now) => ({
-      data: Array.from(call.machine.guests.values())
-        .filter((guest) => guest.type === type && may(call, `/vms/${guest.vmid}`, "VM.Audit"))
-        .map((guest) => statusRow(call.machine, guest, now))
-    }))
+    Effect.gen(function*() {
+      const guests = Array.from(call.machine.guests.values()).filter((guest) =>
+        guest.type === type && may(call, `/vms/${guest.vmid}`, "VM.Audit")
+      )
+      yield* Effect.forEach(guests, mounted, { discard: true })
+      const now = yield* Clock.currentTimeMillis
+      return { data: guests.map((guest) => statusRow(call.machine, guest, now)) }
+    })
 })
 
 const current = (type: GuestType): Endpoint => ({
@@ -39,6 +46,7 @@ const current = (type: GuestType): Endpoint => ({
   handle: (call) =>
     Effect.gen(function*() {
       const guest = yield* theGuest(call, type)
+      yield* mounted(guest)
       return { data: currentStatus(call.machine, guest, yield* Clock.currentTimeMillis) }
     })
 })
@@ -62,6 +70,8 @@ const config = (type: GuestType): Endpoint => ({
         : guest.file.snapshots.get(snapshot)
       if (section === undefined) return yield* died(`snapshot '${snapshot}' does not exist`)
       const shown: { [key: string]: Json } = { ...sectionAsApi(type, section), digest: digestOf(guest) }
+      const raw = Array.from(section.values).filter(([key]) => isRawKey(type, key))
+      if (raw.length > 0) shown["lxc"] = raw
       if (!may(call, `/vms/${guest.vmid}`, "VM.Config.Options")) delete shown["env"]
       if (shown["cipassword"] !== undefined) shown["cipassword"] = "**********"
       return { data: shown }

@@ -8,7 +8,7 @@ import { type Guest, pendingDeletes } from "../Guest.ts"
 import { keyRefusal, sourceOf } from "../LxcPermissions.ts"
 import { deletesLive, lxcConfigSchema, setsLive } from "../LxcSchema.ts"
 import { normaliseValue } from "../LxcValues.ts"
-import { guestOf, type Machine } from "../Machine.ts"
+import { guestOf, type Machine, takeTime } from "../Machine.ts"
 
 const permitted = (call: Call, guest: Guest, request: ConfigRequest): Effect.Effect<void, ApiFailure> => {
   const keys: ReadonlyArray<readonly [string, string | undefined]> = [
@@ -99,6 +99,12 @@ const apply = (machine: Machine, guest: Guest, request: ConfigRequest): Effect.E
     for (const [key, value] of values) setKey(guest, key, value)
   })
 
+// Writing takes a moment, in which the lock is held; only a worker on the same guest can notice.
+const writeSlowly = (machine: Machine, guest: Guest): Effect.Effect<void> =>
+  machine.tasks.all.some((task) => task.endTime === undefined && task.parts.id === String(guest.vmid))
+    ? takeTime(machine, "30 millis")
+    : Effect.void
+
 const put: Endpoint = {
   method: "PUT",
   path: "/nodes/{node}/lxc/{vmid}/config",
@@ -123,6 +129,7 @@ const put: Endpoint = {
         yield* mayChange(guest, request)
         yield* permitted(call, guest, request)
         yield* apply(call.machine, guest, request)
+        yield* writeSlowly(call.machine, guest)
       }))
       return { data: null }
     })

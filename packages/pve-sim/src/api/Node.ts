@@ -1,4 +1,5 @@
 import { Clock, Effect } from "effect"
+import { ApiFailure } from "../ApiFailure.ts"
 import { required } from "../CallParameters.ts"
 import { all, anyone, type Call, type Endpoint, type Json, may } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
@@ -167,6 +168,34 @@ const rrds: ReadonlyArray<Endpoint> = [
   )
 ]
 
+const power: Endpoint = {
+  method: "POST",
+  path: "/nodes/{node}/status",
+  permission: all("/nodes/{node}", "Sys.PowerMgmt"),
+  protected: true,
+  parameters: { ...inPath, command: { type: "string", enum: ["reboot", "shutdown"] } },
+  handle: () =>
+    Effect.fail(
+      new ApiFailure({ status: 501, message: "the simulated node is rebooted from its console, not over the API" })
+    )
+}
+
+const syslog: Endpoint = {
+  method: "GET",
+  path: "/nodes/{node}/syslog",
+  permission: all("/nodes/{node}", "Sys.Syslog"),
+  protected: true,
+  parameters: {
+    ...inPath,
+    start: Formats.integer(0),
+    limit: Formats.integer(0),
+    since: Formats.text(),
+    until: Formats.text(),
+    service: Formats.text(128)
+  },
+  handle: () => Effect.succeed({ data: [{ n: 1, t: "no content" }], total: 1 })
+}
+
 const index: Endpoint = {
   method: "GET",
   path: "/",
@@ -180,4 +209,14 @@ const index: Endpoint = {
 }
 
 /** The node itself, and what needs no node: version, index. */
-export const endpoints: ReadonlyArray<Endpoint> = [index, ...versions, list, status, time, network, ...rrds]
+export const endpoints: ReadonlyArray<Endpoint> = [
+  index,
+  ...versions,
+  list,
+  status,
+  power,
+  syslog,
+  time,
+  network,
+  ...rrds
+]

@@ -1,0 +1,52 @@
+import { Ed25519, type Ed25519Key, Ed25519KeyError } from "@felhom/domain/port/Ed25519"
+import { Effect, Layer, Redacted } from "effect"
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify
+} from "node:crypto"
+
+/** What stands before the 32 bytes of an ed25519 key in DER (RFC 8410). */
+const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex")
+
+const keyOf = (privateKey: KeyObject): Ed25519Key => ({
+  privateKeyPem: Redacted.make(privateKey.export({ type: "pkcs8", format: "pem" }).toString()),
+  publicKey: new Uint8Array(
+    createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(spkiPrefix.length)
+  )
+})
+
+const read = (pem: Redacted.Redacted): Effect.Effect<Ed25519Key, Ed25519KeyError> =>
+  Effect.try({
+    try: () => createPrivateKey(Redacted.value(pem)),
+    catch: () => new Ed25519KeyError({ detail: "it does not read" })
+  }).pipe(
+    Effect.filterOrFail(
+      (key) => key.asymmetricKeyType === "ed25519",
+      () => new Ed25519KeyError({ detail: "it is a key of another kind" })
+    ),
+    Effect.map(keyOf)
+  )
+
+const verified = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
+  try {
+    const key = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: "der", type: "spki" })
+    return verify(null, message, key, signature)
+  } catch {
+    // OpenSSL does not take these 32 bytes for a key; nothing was signed by it.
+    return false
+  }
+}
+
+export const layer: Layer.Layer<Ed25519> = Layer.succeed(Ed25519, {
+  generate: Effect.sync(() => keyOf(generateKeyPairSync("ed25519").privateKey)),
+  read,
+  sign: (key, message) =>
+    Effect.sync(() => new Uint8Array(sign(null, message, createPrivateKey(Redacted.value(key.privateKeyPem))))),
+  verify: (publicKey, message, signature) => Effect.sync(() => verified(publicKey, message, signature)),
+  digest: (algorithm, data) => Effect.sync(() => new Uint8Array(createHash(algorithm).update(data).digest()))
+})

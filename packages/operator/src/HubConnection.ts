@@ -1,0 +1,72 @@
+import {
+  HttpApiClient,
+  HttpClient,
+  HttpClientError,
+  HttpClientRequest,
+  type HttpClientResponse
+} from "@effect/platform"
+import { HubApi } from "@felhom/domain/HubApi"
+import { pinMismatchOf } from "@felhom/domain/PeerPin"
+import { Effect } from "effect"
+import type { Connection } from "./Connection.ts"
+import { OperatorError } from "./OperatorError.ts"
+
+const timeout = "30 seconds"
+
+/** A 404 in our own words is about a host; any other says that the hub has no such address: it is of another version. */
+const ofKnownAddress = (response: HttpClientResponse.HttpClientResponse) =>
+  response.status === 404
+    ? Effect.filterOrFail(
+      response.text,
+      (text) => text.includes("\"HubNotFound\""),
+      () => new HttpClientError.ResponseError({ request: response.request, response, reason: "StatusCode" })
+    ).pipe(Effect.as(response))
+    : Effect.succeed(response)
+
+/** Whether the hub answered that it has no such address. */
+export const isUnknownAddress = (error: object): boolean =>
+  error instanceof HttpClientError.ResponseError && error.reason === "StatusCode" && error.response.status === 404
+
+/** The hub's API as a client that is pinned to it, and what turns every failure into one sentence. */
+export const hubConnection = (connection: Connection) =>
+  Effect.gen(function*() {
+    const api = yield* HttpApiClient.make(HubApi, {
+      baseUrl: connection.url.href.replace(/\/+$/, ""),
+      transformClient: (client) =>
+        client.pipe(
+          HttpClient.withTracerPropagation(false),
+          HttpClient.mapRequest(HttpClientRequest.bearerToken(connection.token)),
+          HttpClient.transformResponse(Effect.flatMap(ofKnownAddress))
+        )
+    })
+    const failed = (detail: string): OperatorError =>
+      new OperatorError({ reason: "hub", detail: `hub ${connection.url.origin}: ${detail}` })
+
+    const asked = <A, E extends { readonly _tag: string; readonly message: string }>(answer: Effect.Effect<A, E>) =>
+      answer.pipe(
+        Effect.mapError((error) => failed(sentence(error))),
+        Effect.timeoutFail({ duration: timeout, onTimeout: () => failed(`gave no answer within ${timeout}`) })
+      )
+
+    return { api, asked }
+  })
+
+const sentence = (error: { readonly _tag: string; readonly message: string }): string => {
+  const mismatch = pinMismatchOf(error)
+  if (mismatch !== undefined) return mismatch.message
+  switch (error._tag) {
+    case "RequestError":
+      return `cannot be reached: ${causeOf(error) ?? error.message}`
+    case "ResponseError":
+    case "ParseError":
+      if (isUnknownAddress(error)) return "it does not know what was asked (404): is it older than this felhom?"
+      return `its answer is not a hub's: ${error.message}`
+    case "HubUnauthorized":
+      return `${error.message} (FELHOM_TOKEN, --token-file)`
+    default:
+      return error.message
+  }
+}
+
+const causeOf = (error: object): string | undefined =>
+  "cause" in error && error.cause instanceof Error ? error.cause.message : undefined

@@ -1,0 +1,38 @@
+import { Command, Options } from "@effect/cli"
+import { layer as durableFile } from "@felhom/node/NodeDurableFile"
+import { Config, Console, Context, Effect } from "effect"
+import { connection, type ConnectionOptions, connectionOptions } from "./Connection.ts"
+import * as HubAdmin from "./HubAdmin.ts"
+import * as HubReader from "./HubReader.ts"
+
+/** Whether stdout is a terminal that a person looks at. */
+export class IsTerminal extends Context.Tag("felhom/operator/IsTerminal")<IsTerminal, boolean>() {}
+
+export const output = Options.choice("output", ["text", "json"]).pipe(
+  Options.withDescription("text for people, json for programs"),
+  Options.withDefault("text")
+)
+
+export const felhom = Command.make("felhom", connectionOptions).pipe(
+  Command.withDescription("See what the hosts say, through their hub, and let hosts in")
+)
+
+/** Colours for a person at a terminal who did not ask to be spared (no-color.org: NO_COLOR with any value but none). */
+export const colours = Effect.gen(function*() {
+  const isTerminal = yield* IsTerminal
+  const noColor = yield* Effect.orDie(Config.withDefault(Config.string("NO_COLOR"), ""))
+  return isTerminal && noColor === ""
+})
+
+export const print = (lines: ReadonlyArray<string>): Effect.Effect<void> => Console.log(lines.join("\n"))
+
+const checked = (options: ConnectionOptions) =>
+  Effect.flatMap(felhom, (outer) => Effect.provide(connection(options, outer), durableFile))
+
+/** Runs what only looks, over the hub that flags, environment or login name. */
+export const withHub = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(checked(options), (hub) => Effect.provide(use, HubReader.layer(hub)))
+
+/** The same, for what changes something, too. */
+export const withAdmin = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(checked(options), (hub) => Effect.provide(use, [HubReader.layer(hub), HubAdmin.layer(hub)]))

@@ -1,0 +1,51 @@
+import type { StorageId } from "@felhom/domain/ProxmoxId"
+import type { Parameters } from "./FormEncoding.ts"
+
+/** Network cards as property strings, by `net0`, `net1` and so on: `name=eth0,bridge=vmbr0,ip=dhcp`. */
+export interface NetworkCards {
+  readonly [card: `net${number}`]: string
+}
+
+/**
+ * What a container is given when it is made, beyond its volumes. What is left out is Proxmox's default, or the archive's.
+ * Memory and swap in MiB. Neither `features` but nesting nor `unprivileged` can be said (platform-facts 5.2, 5.3).
+ *
+ * @see platform-facts 5.1
+ */
+export interface ContainerShape {
+  readonly hostname?: string
+  readonly cores?: number
+  readonly memory?: number
+  readonly swap?: number
+  readonly nameserver?: string
+  readonly searchdomain?: string
+  readonly onboot?: boolean
+  readonly startup?: string
+  readonly description?: string
+  readonly tags?: ReadonlyArray<string>
+}
+
+/** A root volume to be allocated; GiB may be a fraction (platform-facts 5.15). */
+export interface NewRootVolume {
+  readonly storage: StorageId
+  readonly gib: number
+}
+
+// Each key by its name: whatever else an object may hold at run time is not sent.
+export const shapeParameters = (shape: ContainerShape): Parameters => ({
+  hostname: shape.hostname,
+  cores: shape.cores,
+  memory: shape.memory,
+  swap: shape.swap,
+  nameserver: shape.nameserver,
+  searchdomain: shape.searchdomain,
+  onboot: shape.onboot,
+  startup: shape.startup,
+  description: shape.description,
+  tags: shape.tags === undefined || shape.tags.length === 0 ? undefined : shape.tags.join(";")
+})
+
+export const networkParameters = (cards: NetworkCards): Parameters =>
+  Object.fromEntries(Object.entries(cards).filter(([card]) => /^net\d+$/.test(card)))
+
+export const rootVolumeText = (volume: NewRootVolume): string => `${volume.storage}:${volume.gib}`

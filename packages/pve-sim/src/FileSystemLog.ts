@@ -1,0 +1,59 @@
+const mebibyte = 1024 * 1024
+
+// mke2fs keeps copies of the superblock in groups 1 and the powers of 3, 5 and 7.
+const backupGroups = (groups: number): ReadonlyArray<number> => {
+  const found = new Set([1])
+  for (const base of [3, 5, 7]) for (let power = base; power < groups; power *= base) found.add(power)
+  return Array.from(found).filter((group) => group < groups).toSorted((a, b) => a - b)
+}
+
+/** What mke2fs prints for a volume of so many bytes. Below 512 MiB it makes small blocks. */
+export const formatLog = (bytes: number, uuid: string): ReadonlyArray<string> => {
+  const small = bytes < 512 * mebibyte
+  const blockSize = small ? 1024 : 4096
+  const blocks = Math.floor(bytes / blockSize)
+  const perGroup = blockSize * 8
+  const first = small ? 1 : 0
+  const backups = backupGroups(Math.ceil((blocks - first) / perGroup)).map((group) => group * perGroup + first)
+  return [
+    `Creating filesystem with ${blocks} ${blockSize / 1024}k blocks and ${
+      Math.floor(bytes / (small ? 4096 : 16_384))
+    } inodes`,
+    ...(backups.length === 0
+      ? []
+      : [`Filesystem UUID: ${uuid}`, "Superblock backups stored on blocks: ", `\t${backups.join(", ")}`])
+  ]
+}
+
+/** What growing the ext4 of an image prints: the check, then the growth. */
+export const growLog = (path: string, before: number, after: number): ReadonlyArray<string> => {
+  const blocks = (bytes: number): number => Math.floor(bytes / 4096)
+  return [
+    "Image resized.",
+    "e2fsck 1.47.2 (1-Jan-2025)",
+    "Pass 1: Checking inodes, blocks, and sizes",
+    "Pass 2: Checking directory structure",
+    "Pass 3: Checking directory connectivity",
+    "Pass 4: Checking reference counts",
+    "Pass 5: Checking group summary information",
+    `${path}: 312/${blocks(before) / 4} files (0.0% non-contiguous), 13537/${blocks(before)} blocks`,
+    "resize2fs 1.47.2 (1-Jan-2025)",
+    `Resizing the filesystem on ${path} to ${blocks(after)} (4k) blocks.`,
+    `The filesystem on ${path} is now ${blocks(after)} (4k) blocks long.`,
+    ""
+  ]
+}
+
+/** tar's summary of what it wrote or read. */
+export const tarTotals = (verb: "written" | "read", bytes: number): string =>
+  `Total bytes ${verb}: ${bytes} (${(bytes / mebibyte).toFixed(1)}MiB, 180MiB/s)`
+
+/** A size as vzdump shows it: whole units, and two digits from a gibibyte on. */
+export const archiveSize = (bytes: number): string =>
+  bytes >= 1024 * mebibyte
+    ? `${(bytes / (1024 * mebibyte)).toFixed(2)}GB`
+    : bytes >= mebibyte
+    ? `${Math.floor(bytes / mebibyte)}MB`
+    : bytes >= 1024
+    ? `${Math.floor(bytes / 1024)}KB`
+    : `${bytes}B`

@@ -1,0 +1,211 @@
+import { Effect } from "effect"
+import { type ApiFailure, badParameters, died, forbidden } from "../ApiFailure.ts"
+import { isSet, required, textOf, vmidOf } from "../CallParameters.ts"
+import { anyone, type Call, type Endpoint, may, missing } from "../Endpoint.ts"
+import * as Formats from "../Formats.ts"
+import { type Guest, lockOf, makeGuest } from "../Guest.ts"
+import { keyRefusal } from "../LxcPermissions.ts"
+import { lxcConfigSchema } from "../LxcSchema.ts"
+import { normaliseValue } from "../LxcValues.ts"
+import { provision } from "../RestoreWork.ts"
+import { holds, unusable } from "../StorageState.ts"
+import { volumeRefusal } from "../VolumeAccess.ts"
+
+// Of the request, and not of the guest's configuration (platform-facts 1.2.1).
+const own = new Set([
+  "node",
+  "vmid",
+  "ostemplate",
+  "restore",
+  "force",
+  "unique",
+  "unprivileged",
+  "storage",
+  "password",
+  "ssh-public-keys",
+  "pool",
+  "ignore-unpack-errors",
+  "bwlimit",
+  "start",
+  "ha-managed",
+  "description"
+])
+
+const mayExist = (call: Call): Effect.Effect<void, ApiFailure> =>
+  Effect.suspend(() => {
+    const vmid = vmidOf(call)
+    const old = call.machine.guests.get(vmid)
+    if (old === undefined) return Effect.void
+    if (!isSet(call, "restore") || !isSet(call, "force") || old.type !== "lxc") {
+      const kind = old.type === "lxc" ? "CT" : "VM"
+      return Effect.fail(died(`${kind} ${vmid} already exists on node '${call.machine.node}'`))
+    }
+    if (old.running) return Effect.fail(died("can't overwrite running container"))
+    if (old.file.current.values.get("protection") === "1") {
+      return Effect.fail(died(`unable to restore CT ${vmid} - protection mode enabled`))
+    }
+    const lock = lockOf(old)
+    return lock === undefined ? Effect.void : Effect.fail(died(`CT is locked (${lock})`))
+  })
+
+const mayAllocate = (call: Call): boolean => {
+  const onGuest = `/vms/${vmidOf(call)}`
+  const pool = textOf(call, "pool")
+  return may(call, onGuest, "VM.Allocate") ||
+    (pool !== undefined && may(call, `/pool/${pool}`, "VM.Allocate")) ||
+    (isSet(call, "restore") && isSet(call, "force") && call.machine.guests.has(vmidOf(call)) &&
+      may(call, onGuest, "VM.Backup"))
+}
+
+/** Stands for the guest that is not there yet: privileged, unless the request says otherwise (platform-facts 5.2). */
+const blank = (call: Call): Guest =>
+  makeGuest({
+    vmid: vmidOf(call),
+    type: "lxc",
+    configFile: (textOf(call, "unprivileged") ?? (isSet(call, "restore") ? "0" : "1")) === "1"
+      ? "unprivileged: 1\n"
+      : "",
+    speed: call.machine.speed
+  })
+
+const keysPermitted = (call: Call): ApiFailure | undefined => {
+  const guest = blank(call)
+  for (const [key, value] of call.parameters) {
+    const asKey = key === "description" || !own.has(key)
+    const refused = asKey ? keyRefusal(call, guest, key, value) : undefined
+    if (refused !== undefined) return refused
+  }
+  return undefined
+}
+
+const backupOwner = /:backup\/vzdump-(?:lxc|qemu|openvz)-(\d+)-/
+
+/** Whether the source may be read; an archive that is not there is judged by its name. */
+const sourceRefusal = (call: Call): ApiFailure | undefined => {
+  const volid = required(call, "ostemplate")
+  const storage = volid.slice(0, Math.max(0, volid.indexOf(":")))
+  if (storage === "") return forbidden()
+  const content = isSet(call, "restore") ? "backup" : "vztmpl"
+  const owner = backupOwner.exec(volid)?.[1]
+  const found = (call.machine.content.get(storage) ?? []).find((one) => one.volid === volid)
+  return volumeRefusal(
+    call,
+    storage,
+    found ?? {
+      volid,
+      content,
+      format: "",
+      size: 0,
+      ctime: 0,
+      vmid: owner === undefined ? undefined : Number(owner),
+      subtype: undefined,
+      notes: undefined,
+      protected: false
+    }
+  )
+}
+
+const storagesOf = (call: Call): ReadonlySet<string> => {
+  const fallback = textOf(call, "storage") ?? "local"
+  const named = Array.from(call.parameters).flatMap(([key, value]) =>
+    /^(?:rootfs|mp\d+)$/.test(key) && value !== undefined ? [/^([^:,/]+):/.exec(value)?.[1] ?? fallback] : []
+  )
+  return new Set(call.parameters.has("rootfs") ? named : [fallback, ...named])
+}
+
+const storagesUsable = (call: Call): Effect.Effect<void, ApiFailure> =>
+  Effect.gen(function*() {
+    const { identity, machine } = call
+    for (const storage of storagesOf(call)) {
+      const trouble = unusable(machine.storages, storage)
+      if (trouble !== undefined) return yield* died(trouble)
+      const state = machine.storages.get(storage)
+      if (state !== undefined && !holds(state, "rootdir")) {
+        return yield* badParameters({ storage: `storage '${storage}' does not support container directories` })
+      }
+      const refused = missing(machine, identity, `/storage/${storage}`, ["Datastore.AllocateSpace"])
+      if (refused !== undefined) return yield* refused
+    }
+  })
+
+const values = (call: Call): Effect.Effect<ReadonlyMap<string, string>, ApiFailure> =>
+  Effect.gen(function*() {
+    const given = new Map<string, string>()
+    const guest = blank(call)
+    for (const [key, value] of call.parameters) {
+      if (own.has(key) || value === undefined) continue
+      // Volumes are made by the worker.
+      given.set(key, /^(?:rootfs|mp\d+)$/.test(key) ? value : yield* normaliseValue(call.machine, guest, key, value))
+    }
+    return given
+  })
+
+const post: Endpoint = {
+  method: "POST",
+  path: "/nodes/{node}/lxc",
+  permission: anyone,
+  protected: true,
+  parameters: {
+    ...lxcConfigSchema,
+    node: Formats.node,
+    vmid: Formats.vmid,
+    ostemplate: { type: "string", maxLength: 255 },
+    restore: Formats.flag,
+    force: Formats.flag,
+    unique: { type: "boolean", optional: true, requires: "restore" },
+    storage: Formats.optional(Formats.storage),
+    password: { type: "string", optional: true, minLength: 5 },
+    "ssh-public-keys": Formats.text(),
+    pool: Formats.text(),
+    "ignore-unpack-errors": Formats.flag,
+    bwlimit: { type: "number", optional: true, minimum: 0 },
+    start: Formats.flag,
+    "ha-managed": Formats.flag
+  },
+  handle: (call) =>
+    Effect.gen(function*() {
+      const { identity, machine } = call
+      const restore = isSet(call, "restore")
+      const refused = (!restore && textOf(call, "unprivileged") === "0"
+        ? missing(machine, identity, "/", ["Sys.Modify"])
+        : undefined) ?? (isSet(call, "ha-managed") ? missing(machine, identity, "/", ["Sys.Console"]) : undefined)
+      if (refused !== undefined) return yield* refused
+      yield* mayExist(call)
+      if (!mayAllocate(call)) return yield* forbidden()
+      const forbiddenKey = keysPermitted(call)
+      if (forbiddenKey !== undefined) return yield* forbiddenKey
+      const unreadable = sourceRefusal(call)
+      if (unreadable !== undefined) return yield* unreadable
+      if (
+        Array.from(call.parameters.keys()).some((key) => /^mp\d+$/.test(key)) && restore &&
+        !call.parameters.has("rootfs")
+      ) {
+        return yield* badParameters({ rootfs: "mountpoints also require rootfs" })
+      }
+      yield* storagesUsable(call)
+      const given = yield* values(call)
+      const unprivileged = textOf(call, "unprivileged")
+      const data = yield* machine.tasks.start({
+        type: restore ? "vzrestore" : "vzcreate",
+        id: String(vmidOf(call)),
+        user: identity.id,
+        work: (worker) =>
+          provision(machine, worker, {
+            vmid: vmidOf(call),
+            identity,
+            source: required(call, "ostemplate"),
+            restore,
+            unique: isSet(call, "unique"),
+            unprivileged: unprivileged === undefined ? undefined : unprivileged === "1",
+            storage: textOf(call, "storage") ?? "local",
+            given,
+            description: textOf(call, "description"),
+            start: isSet(call, "start")
+          })
+      })
+      return { data }
+    })
+}
+
+/** Creating and restoring containers (platform-facts 1.2.1, 5.3 to 5.7). */
+export const endpoints: ReadonlyArray<Endpoint> = [post]

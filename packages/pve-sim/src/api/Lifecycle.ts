@@ -1,0 +1,195 @@
+import { Effect } from "effect"
+import { ApiFailure, badParameters, died } from "../ApiFailure.ts"
+import { isSet, required, textOf, vmidOf } from "../CallParameters.ts"
+import { all, type Call, type Endpoint } from "../Endpoint.ts"
+import { missing } from "../Endpoint.ts"
+import { growLog } from "../FileSystemLog.ts"
+import * as Formats from "../Formats.ts"
+import { bytesOf, digestOf, type Guest, lockOf, volumesOf } from "../Guest.ts"
+import { keyRefusal } from "../LxcPermissions.ts"
+import { guestOf, type Machine } from "../Machine.ts"
+import { stop } from "../PowerWork.ts"
+import type { Worker } from "../TaskTable.ts"
+import { checkLock, fail, workOn } from "../WorkerChecks.ts"
+import { volumePath } from "./Content.ts"
+
+type GuestType = "lxc" | "qemu"
+
+const inPath = { node: Formats.node, vmid: Formats.vmid }
+
+/** Takes a guest off the host: its volumes on every storage, its ACL entries, and last its configuration (platform-facts 5.12). */
+export const removeGuest = (machine: Machine, guest: Guest): void => {
+  const own = (volid: string): boolean => volid.includes(`:${guest.vmid}/`)
+  for (const [storage, volumes] of machine.content) {
+    machine.content.set(storage, volumes.filter((one) => one.content === "backup" || !own(one.volid)))
+  }
+  machine.access.removePath(`/vms/${guest.vmid}`)
+  machine.guests.delete(guest.vmid)
+}
+
+const destroyWork = (call: Call, worker: Worker, type: GuestType) =>
+  Effect.gen(function*() {
+    const { machine } = call
+    const guest = yield* workOn(machine, { type, vmid: vmidOf(call) })
+    yield* checkLock(guest)
+    if (guest.file.current.values.get("protection") === "1") {
+      return yield* fail(`can't remove ${type === "lxc" ? "CT" : "VM"} ${guest.vmid} - protection mode enabled`)
+    }
+    if (guest.running) {
+      if (!isSet(call, "force")) return yield* fail(`unable to destroy CT ${guest.vmid} - container is running`)
+      yield* worker.log(`forced to stop CT ${guest.vmid} before destroying!`)
+      yield* stop(worker, guest, [])
+    }
+    yield* worker.take("200 millis")
+    if (isSet(call, "purge")) {
+      const kind = type === "lxc" ? "CT" : "VM"
+      yield* worker.log(`purging ${kind} ${guest.vmid} from related configurations..`)
+    }
+    removeGuest(machine, guest)
+  })
+
+const destroy = (type: GuestType): Endpoint => ({
+  method: "DELETE",
+  path: `/nodes/{node}/${type}/{vmid}`,
+  permission: all("/vms/{vmid}", "VM.Allocate"),
+  protected: true,
+  parameters: {
+    ...inPath,
+    purge: Formats.flag,
+    "destroy-unreferenced-disks": Formats.flag,
+    ...(type === "lxc" ? { force: Formats.flag } : { skiplock: Formats.flag })
+  },
+  handle: (call) =>
+    Effect.gen(function*() {
+      const kind = type === "lxc" ? "CT" : "VM"
+      if (isSet(call, "skiplock")) return yield* badParameters({ skiplock: "Only root may use this option." })
+      const guest = yield* guestOf(call.machine, type, vmidOf(call))
+      if (guest.file.current.values.get("protection") === "1") {
+        return yield* died(`can't remove ${kind} ${guest.vmid} - protection mode enabled`)
+      }
+      const lock = lockOf(guest)
+      if (lock !== undefined) return yield* died(`${kind} is locked (${lock})`)
+      if (guest.running && !isSet(call, "force")) {
+        return yield* died(
+          type === "lxc"
+            ? `unable to destroy CT ${guest.vmid} - container is running`
+            : `VM ${guest.vmid} is running - destroy failed`
+        )
+      }
+      const data = yield* call.machine.tasks.start({
+        type: type === "lxc" ? "vzdestroy" : "qmdestroy",
+        id: String(guest.vmid),
+        user: call.identity.id,
+        work: (worker) => destroyWork(call, worker, type)
+      })
+      return { data }
+    })
+})
+
+const sized = (text: string, bytes: number): string => {
+  const size = bytes % 1024 ** 3 === 0 ? `${bytes / 1024 ** 3}G` : `${Math.floor(bytes / 1024 ** 2)}M`
+  return /(?:^|,)size=/.test(text) ? text.replace(/size=[^,]*/, `size=${size}`) : `${text},size=${size}`
+}
+
+const growVolume = (machine: Machine, volid: string, bytes: number): void => {
+  for (const [storage, volumes] of machine.content) {
+    machine.content.set(storage, volumes.map((one) => one.volid === volid ? { ...one, size: bytes } : one))
+  }
+}
+
+const resize: Endpoint = {
+  method: "PUT",
+  path: "/nodes/{node}/lxc/{vmid}/resize",
+  permission: all("/vms/{vmid}", "VM.Config.Disk"),
+  protected: true,
+  parameters: {
+    ...inPath,
+    disk: { type: "string", enum: ["rootfs", ...Array.from({ length: 256 }, (_, number) => `mp${number}`)] },
+    size: { type: "string", pattern: /^\+?\d+(?:\.\d+)?[KMGT]?$/ },
+    digest: Formats.text(40)
+  },
+  handle: (call) =>
+    Effect.gen(function*() {
+      const { identity, machine } = call
+      const disk = required(call, "disk")
+      const guest = yield* guestOf(machine, "lxc", vmidOf(call))
+      // The leftover key `disk` falls to the privilege of all other keys (platform-facts 7.1).
+      const refused = keyRefusal(call, guest, "disk", disk)
+      if (refused !== undefined) return yield* refused
+      const lock = lockOf(guest)
+      const digest = textOf(call, "digest")
+      if (digest !== undefined && digest !== digestOf(guest)) {
+        return yield* died("detected modified configuration - file changed by other user? Try again.")
+      }
+      if (lock !== undefined) return yield* died(`CT is locked (${lock})`)
+      const volume = volumesOf(guest, guest.file.current).find(({ key }) => key === disk)
+      if (volume === undefined) {
+        return yield* new ApiFailure({
+          status: 500,
+          message: "format error",
+          errors: Object.fromEntries(
+            ["volume", "mp"].map((name) => [name, "property is missing and it is not optional"])
+          )
+        })
+      }
+      const storage = volume.source.slice(0, volume.source.indexOf(":"))
+      const noSpace = missing(machine, identity, `/storage/${storage}`, ["Datastore.AllocateSpace"])
+      if (noSpace !== undefined) return yield* noSpace
+      const before = bytesOf(/(?:^|,)size=([^,]*)/.exec(volume.text)?.[1])
+      const asked = required(call, "size")
+      const after = asked.startsWith("+") ? before + bytesOf(asked.slice(1)) : bytesOf(asked)
+      if (after < before) return yield* died("unable to shrink disk size")
+      if (after === before) return yield* died("disk is already at specified size")
+      const data = yield* machine.tasks.start({
+        type: "resize",
+        id: String(guest.vmid),
+        user: identity.id,
+        work: (worker) =>
+          guest.fileLock.hold(fail, worker)(Effect.gen(function*() {
+            yield* checkLock(guest)
+            yield* worker.take("300 millis")
+            const path = volumePath(machine, volume.source, "rootdir")
+            yield* Effect.forEach(growLog(path, before, after), worker.log, { discard: true })
+            growVolume(machine, volume.source, after)
+            guest.file.current.values.set(disk, sized(volume.text, after))
+          }))
+      })
+      return { data }
+    })
+}
+
+const clone = (type: GuestType): Endpoint => ({
+  method: "POST",
+  path: `/nodes/{node}/${type}/{vmid}/clone`,
+  permission: all("/vms/{vmid}", "VM.Clone"),
+  protected: true,
+  parameters: {
+    ...inPath,
+    newid: Formats.vmid,
+    full: Formats.flag,
+    description: Formats.text(),
+    ...(type === "lxc" ? { hostname: Formats.text() } : { name: Formats.text(), format: Formats.text() }),
+    pool: Formats.text(),
+    snapname: Formats.optional(Formats.snapname),
+    storage: Formats.optional(Formats.storage),
+    target: Formats.optional(Formats.node),
+    bwlimit: { type: "number", optional: true, minimum: 0 }
+  },
+  // Nobody who provisions by restoring gets past the permission.
+  handle: (call) =>
+    Effect.fail(
+      new ApiFailure({
+        status: 501,
+        message: `the simulator does not clone ${type}/${vmidOf(call)}; restore a backup of it`
+      })
+    )
+})
+
+/** Destroying, growing and cloning guests (platform-facts 1.2, 5.12). */
+export const endpoints: ReadonlyArray<Endpoint> = [
+  destroy("lxc"),
+  destroy("qemu"),
+  resize,
+  clone("lxc"),
+  clone("qemu")
+]

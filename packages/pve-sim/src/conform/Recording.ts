@@ -1,0 +1,100 @@
+import { FileSystem, Path } from "@effect/platform"
+import { Effect, Order, ParseResult, Schema } from "effect"
+import { decodeWorld, type World } from "../World.ts"
+
+/** One exchange recorded from a real host: `NNN-slug.json`. */
+export const Recording = Schema.Struct({
+  n: Schema.Int,
+  slug: Schema.String,
+  request: Schema.Struct({
+    method: Schema.String,
+    path: Schema.String,
+    headers: Schema.Record({ key: Schema.String, value: Schema.String }),
+    body: Schema.NullOr(Schema.String)
+  }),
+  response: Schema.Struct({
+    status: Schema.Int,
+    reason: Schema.String,
+    headers: Schema.Array(Schema.Tuple(Schema.String, Schema.String)),
+    body_json: Schema.Unknown,
+    body_text: Schema.NullOr(Schema.String),
+    /** From the first byte sent to the last one read. */
+    elapsed_ms: Schema.optionalWith(Schema.Number, { default: () => 0 })
+  })
+})
+export type Recording = typeof Recording.Type
+
+/** What root did on the real host in front of an exchange: a shell command, or null when it only waited. */
+export const OutOfBand = Schema.Struct({
+  before_n: Schema.Int,
+  what: Schema.String,
+  command: Schema.NullOr(Schema.String)
+})
+export type OutOfBand = typeof OutOfBand.Type
+
+/** Exchanges in order, and the host on which they began. */
+export interface Scenario {
+  readonly world: World
+  /** The world's own text: what is in it was there before anything random happened. */
+  readonly worldText: string
+  readonly outOfBand: ReadonlyArray<OutOfBand>
+  readonly recordings: ReadonlyArray<Recording>
+}
+
+/** The folder holds no scenario. Nothing was played. */
+export class ScenarioError extends Schema.TaggedError<ScenarioError>()("ScenarioError", {
+  reason: Schema.Literal("unreadable", "no-world", "not-a-recording", "empty"),
+  path: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `cannot play ${this.path}: ${this.detail}; a scenario is a folder with world.json and NNN-slug.json files`
+  }
+}
+
+const Notes = Schema.Struct({ out_of_band: Schema.optionalWith(Schema.Array(OutOfBand), { default: () => [] }) })
+
+const refuse = (reason: ScenarioError["reason"], path: string) => (error: { readonly message: string }) =>
+  new ScenarioError({
+    reason,
+    path,
+    detail: ParseResult.isParseError(error)
+      ? ParseResult.ArrayFormatter.formatErrorSync(error).map((issue) =>
+        `${issue.path.join(".")}: ${issue.message}`
+      )[0] ??
+        error.message
+      : error.message
+  })
+
+const byNumber = Order.mapInput(Order.number, (one: { readonly n: number }) => one.n)
+
+/** Reads a folder with `world.json` and `NNN-slug.json` files; other files are left alone. */
+export const readScenario = (
+  folder: string
+): Effect.Effect<Scenario, ScenarioError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const read = (name: string) =>
+      files.readFileString(path.join(folder, name)).pipe(Effect.mapError(refuse("unreadable", path.join(folder, name))))
+    const worldPath = path.join(folder, "world.json")
+    const worldText = yield* read("world.json")
+    const value = yield* Schema.decode(Schema.parseJson())(worldText).pipe(
+      Effect.mapError(refuse("no-world", worldPath))
+    )
+    const world = yield* decodeWorld(value, worldPath).pipe(Effect.mapError(refuse("no-world", worldPath)))
+    const notes = yield* Schema.decodeUnknown(Notes)(value).pipe(Effect.mapError(refuse("no-world", worldPath)))
+    const names = yield* files.readDirectory(folder).pipe(Effect.mapError(refuse("unreadable", folder)))
+    const recordings = yield* Effect.forEach(
+      names.filter((name) => /^\d+-.*\.json$/.test(name)),
+      (name) =>
+        Effect.flatMap(read(name), (text) =>
+          Schema.decode(Schema.parseJson(Recording))(text).pipe(
+            Effect.mapError(refuse("not-a-recording", path.join(folder, name)))
+          ))
+    )
+    if (recordings.length === 0) {
+      return yield* new ScenarioError({ reason: "empty", path: folder, detail: "there is no exchange in it" })
+    }
+    return { world, worldText, outOfBand: notes.out_of_band, recordings: recordings.toSorted(byNumber) }
+  })
