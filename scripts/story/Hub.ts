@@ -27,7 +27,7 @@ export const startHub = (options: {
   })
 
 /** Makes a token on the hub's own machine, as its owner would. */
-export const makeToken = (data: string, role: "host" | "viewer", label: string): Effect.Effect<string, StoryFailed> =>
+export const makeToken = (data: string, role: "admin" | "viewer", label: string): Effect.Effect<string, StoryFailed> =>
   Effect.map(
     run("hub.js", ["token", "create", "--data", data, "--role", role, "--label", label], {}),
     (text) => text.trim()

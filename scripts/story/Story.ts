@@ -49,12 +49,10 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
     const hubData = `${folder}/hub`
     const hub = yield* startHub({ data: hubData, listen: "127.0.0.1:0" })
     const hubListen = new URL(hub.url).host
-    const hostToken = yield* makeToken(hubData, "host", "story")
+    const adminToken = yield* makeToken(hubData, "admin", "story")
     const viewerToken = yield* makeToken(hubData, "viewer", "story")
     const viewer = yield* makeViewer(hub, viewerToken)
-    yield* tell(
-      `The hub is up at ${hub.url}. Its owner made a token for one host; the hub keeps only the token's hash.`
-    )
+    yield* tell(`The hub is up at ${hub.url}. Its owner made tokens for people; the hub keeps only their hashes.`)
 
     const agentEnvironment = {
       FELHOM_AGENT_PROXMOX_URL: simulator.url,
@@ -66,15 +64,16 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
       FELHOM_AGENT_PROXMOX_TOKEN: secret,
       FELHOM_AGENT_HUB_URL: hub.url,
       FELHOM_AGENT_HUB_FINGERPRINT: hub.fingerprint,
-      FELHOM_AGENT_HUB_TOKEN: hostToken,
       FELHOM_AGENT_STATE_DIR: `${folder}/agent`,
       FELHOM_AGENT_RUNTIME_DIR: `${folder}/run`
     }
     const operatorEnvironment = {
       FELHOM_HUB_URL: hub.url,
       FELHOM_HUB_FINGERPRINT: hub.fingerprint,
-      FELHOM_TOKEN: viewerToken
+      FELHOM_TOKEN: viewerToken,
+      FELHOM_KNOWN_HOSTS: `${folder}/known-hosts`
     }
+    const adminEnvironment = { ...operatorEnvironment, FELHOM_TOKEN: adminToken }
 
     yield* act(3, "The agent shows that it may do its work")
     yield* command("node dist/main.js selftest")
@@ -82,7 +81,24 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
     yield* command(`node dist/main.js selftest task --vmid ${guest.vmid}`)
     yield* quote(yield* run("main.js", ["selftest", "task", "--vmid", String(guest.vmid)], agentEnvironment))
 
-    yield* act(4, "The agent enrols and reports")
+    yield* act(4, "The host is let in")
+    const enrolToken = (yield* run("felhom.js", ["enrol"], adminEnvironment)).trim()
+    const enrolEnvironment = { ...agentEnvironment, FELHOM_AGENT_ENROL_TOKEN: enrolToken }
+    yield* tell("The hub's owner made a one-time token, and somebody takes it to the host.")
+    yield* command("node dist/main.js enrol")
+    const shown = yield* run("main.js", ["enrol", "--once"], enrolEnvironment, [1])
+    yield* quote(shown)
+    const code = /^code +(\S+)$/m.exec(shown)?.[1]
+    if (code === undefined) return yield* new StoryFailed({ message: `no code was shown:\n${shown}` })
+    yield* tell(
+      "The code is derived from a key that was made on the host and never leaves it. The owner compares it, and accepts:"
+    )
+    yield* command(`node dist/felhom.js accept ${code}`)
+    yield* quote(yield* run("felhom.js", ["accept", code], adminEnvironment))
+    yield* run("main.js", ["enrol", "--once"], enrolEnvironment)
+    yield* seen("By proof of its key the host got a token of its own. From now on it signs every report.")
+
+    yield* act(5, "The agent reports")
     const agent = yield* start({
       name: "the agent",
       bundle: "main.js",
@@ -92,7 +108,7 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
     })
     const host = yield* untilHost(viewer)
     yield* check(host.guests?.total === 4, "the hub knows four guests")
-    yield* seen(`Host ${host.host.node} appeared at the hub. The token now belongs to it alone.`)
+    yield* seen(`Host ${host.host.node} appeared at the hub.`)
     yield* command(`node dist/felhom.js host ${node}`)
     yield* quote(yield* run("felhom.js", ["host", node], operatorEnvironment))
 
@@ -101,12 +117,12 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
       (error) => new StoryFailed({ message: `the hub did not give its events: ${error.message}` })
     )
 
-    yield* act(5, "Somebody starts a guest by hand")
+    yield* act(6, "Somebody starts a guest by hand")
     yield* simulator.setGuest(guest.vmid, "running")
     const changed = yield* untilEvent(viewer, host, "guest.changed")
     yield* seen(`The hub knows: ${changed.message}.`)
 
-    yield* act(6, "Somebody else answers in the host's place")
+    yield* act(7, "Somebody else answers in the host's place")
     yield* simulator.serve("foreign")
     yield* tell("The certificate at the host's address is now a stranger's.")
     const refused = yield* untilEvent(viewer, host, "proxmox.refused")
@@ -118,13 +134,13 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
       `Times that it looked at the stranger's certificate: ${wire.connections}. Bytes that it sent: ${wire.applicationBytes}.`
     )
 
-    yield* act(7, "The host renews its certificate")
+    yield* act(8, "The host renews its certificate")
     yield* simulator.serve("renewed")
     yield* tell("This is the certificate that the agent's second pin names.")
     yield* untilEvent(viewer, host, "proxmox.recovered", refused.seq)
     yield* seen("The agent took it, and reports again. Nobody had to restart anything.")
 
-    yield* act(8, "The hub goes away")
+    yield* act(9, "The hub goes away")
     const before = (yield* allEvents).at(-1)?.seq ?? 0
     const logBefore = (yield* agent.log).length
     yield* hub.running.stop
@@ -151,7 +167,7 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
       }, and so on to five minutes.`
     )
 
-    yield* act(9, "The hub comes back")
+    yield* act(10, "The hub comes back")
     const again = yield* startHub({ data: hubData, listen: hubListen })
     yield* untilEvent(viewer, host, "hub.recovered", before)
     const events = yield* allEvents
