@@ -18,9 +18,11 @@ const trusting = Effect.acquireRelease(
   () => Effect.sync(() => vi.unstubAllEnvs())
 )
 
+const nodeMajor = Number(process.versions.node.split(".")[0])
+
 // A client that other people wrote against the real API: what it understands, our own can't have agreed upon with the simulator.
-it.scopedLive(
-  "the client proxmox-api reads a simulated host, and snapshots a guest of it",
+it.scopedLive.skipIf(nodeMajor > 20)(
+  "the client proxmox-api reads a simulated host, and snapshots a guest of it (on Node 20: newer ones refuse a header it sends)",
   () =>
     Effect.gen(function*() {
       yield* trusting
