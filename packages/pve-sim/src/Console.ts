@@ -3,7 +3,7 @@ import { removeGuest } from "./api/Lifecycle.ts"
 import { type ConsoleChange, ConsoleRefused } from "./ConsoleChange.ts"
 import { bytesOf, copyConfig, type Guest, makeGuest, setRunning } from "./Guest.ts"
 import { allocateVolume, normaliseNet, normaliseTags } from "./LxcValues.ts"
-import type { Machine } from "./Machine.ts"
+import { type Machine, takeTime } from "./Machine.ts"
 import { canSnapshot } from "./SnapshotFeature.ts"
 import * as StorageConsole from "./StorageConsole.ts"
 
@@ -82,8 +82,36 @@ const reboot = (machine: Machine) =>
     machine.down.clear()
   })
 
+// What pct and qm do by a task of root's, which everybody sees in the lists.
+const taskOf = (
+  machine: Machine,
+  change: ConsoleChange
+): { readonly type: string; readonly vmid: number } | undefined => {
+  const verbs: { readonly [tag: string]: string } = {
+    "guest.snapshot": "snapshot",
+    "guest.delsnapshot": "delsnapshot",
+    "guest.create": "create",
+    "guest.destroy": "destroy"
+  }
+  if (!("vmid" in change)) return undefined
+  const verb = change._tag === "guest.status"
+    ? (change.status === "running" ? "start" : "stop")
+    : verbs[change._tag]
+  const type = machine.guests.get(change.vmid)?.type ?? "lxc"
+  return verb === undefined ? undefined : { type: `${type === "lxc" ? "vz" : "qm"}${verb}`, vmid: change.vmid }
+}
+
 /** Carries out what root did on the console. */
 export const apply = (machine: Machine, change: ConsoleChange): Effect.Effect<void, ConsoleRefused> =>
+  Effect.suspend(() => {
+    const task = taskOf(machine, change)
+    const noted = task === undefined
+      ? Effect.void
+      : machine.tasks.record({ type: task.type, id: String(task.vmid), user: "root@pam" })
+    return Effect.zipLeft(carryOut(machine, change), noted)
+  })
+
+const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, ConsoleRefused> =>
   Effect.gen(function*() {
     switch (change._tag) {
       case "guest.status": {
@@ -109,11 +137,20 @@ export const apply = (machine: Machine, change: ConsoleChange): Effect.Effect<vo
       case "storage.set":
       case "storage.remove":
       case "storage.avail":
+      case "storage.size":
       case "storage.filled":
       case "storage.mounted":
       case "file.remove":
       case "archive.damage":
+      case "archive.copy":
         return yield* StorageConsole.apply(machine, change)
+      case "vzdump.lock":
+        // Whoever has it already keeps it: root waits like everybody else, and here for nothing.
+        yield* machine.vzdumpLock.hold((text) => text)(takeTime(machine, `${change.seconds} seconds`)).pipe(
+          Effect.ignore,
+          Effect.forkIn(machine.scope)
+        )
+        return
       case "role.append":
         machine.access.roles.set(
           change.roleid,
@@ -131,6 +168,12 @@ export const apply = (machine: Machine, change: ConsoleChange): Effect.Effect<vo
         return machine.tasks.expire(change.before)
       case "node.reboot":
         return yield* reboot(machine)
+      case "peer.set": {
+        const peer = machine.peers.find(({ name }) => name === change.node)
+        if (peer === undefined) return yield* new ConsoleRefused({ reason: "no-such-node", what: change.node })
+        peer.online = change.online
+        return
+      }
       case "guest.stubborn":
         ;(yield* guestOf(machine, change.vmid)).stubborn = change.stubborn
         return
@@ -163,7 +206,10 @@ export const apply = (machine: Machine, change: ConsoleChange): Effect.Effect<vo
         else machine.down.add(change.name)
         return
       case "certificate.set":
-        machine.sslFingerprint = change.fingerprint
+        machine.certificates = [
+          ...machine.certificates.filter(({ filename }) => filename !== change.certificate.filename),
+          change.certificate
+        ]
         return
     }
   })

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { CertificateInfo } from "./CertificateInfo.ts"
 import { AclEntry } from "./World.ts"
 
 const Vmid = Schema.Int
@@ -37,6 +38,8 @@ export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("storage.remove", { storage: Schema.NonEmptyString }),
   /** Bytes that are left on a storage. */
   Schema.TaggedStruct("storage.avail", { storage: Schema.NonEmptyString, bytes: Schema.Int }),
+  /** The file system below a storage is another one: bytes that it holds at most, and bytes that are left on it. */
+  Schema.TaggedStruct("storage.size", { storage: Schema.NonEmptyString, total: Schema.Int, avail: Schema.Int }),
   /** A file at the path takes all that is left on its storage. */
   Schema.TaggedStruct("storage.filled", { path: Schema.NonEmptyString }),
   /** `mount` and `umount`: storages below the path come and go. */
@@ -48,12 +51,22 @@ export const ConsoleChange = Schema.Union(
     volid: Schema.NonEmptyString,
     damage: Schema.Literal("truncated", "empty")
   }),
+  /** A copy of an archive under another name, as good as it was or damaged. */
+  Schema.TaggedStruct("archive.copy", {
+    from: Schema.NonEmptyString,
+    to: Schema.NonEmptyString,
+    damage: Schema.optional(Schema.Literal("truncated", "empty"))
+  }),
+  /** `flock /var/run/vzdump.lock`: for so many seconds all backups of the node wait. */
+  Schema.TaggedStruct("vzdump.lock", { seconds: Schema.Positive }),
   Schema.TaggedStruct("role.append", { roleid: Schema.NonEmptyString, privs: Privileges }),
   Schema.TaggedStruct("user.set", { userid: Schema.NonEmptyString, enable: Schema.Literal(0, 1) }),
   /** The daily clean-up of tasks that ended before a moment, in seconds since the epoch. */
   Schema.TaggedStruct("task.expire", { before: Schema.Int }),
   /** The power fails, and comes back: all guests are off, tasks are lost where they stood, locks stay. */
   Schema.TaggedStruct("node.reboot", {}),
+  /** Another node of the cluster goes away, or comes back. */
+  Schema.TaggedStruct("peer.set", { node: Schema.NonEmptyString, online: Schema.Boolean }),
   Schema.TaggedStruct("role.set", { roleid: Schema.NonEmptyString, privs: Privileges }),
   Schema.TaggedStruct("acl.add", { entry: AclEntry }),
   Schema.TaggedStruct("acl.remove", { path: Schema.String, ugid: Schema.String }),
@@ -68,8 +81,8 @@ export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("task.kill", { upid: Schema.NonEmptyString }),
   /** `systemctl stop` and `start`. Without pmxcfs there is no /etc/pve, so nobody can be told apart (platform-facts 3.4). */
   Schema.TaggedStruct("service.set", { name: Schema.Literal("pvedaemon", "pmxcfs"), running: Schema.Boolean }),
-  /** What `/nodes` shows as the served certificate's SHA-256, `AA:BB:…`. */
-  Schema.TaggedStruct("certificate.set", { fingerprint: Schema.NonEmptyString })
+  /** A certificate below /etc/pve is written anew; what TLS serves is another matter (platform-facts 11, item 9). */
+  Schema.TaggedStruct("certificate.set", { certificate: CertificateInfo })
 )
 export type ConsoleChange = typeof ConsoleChange.Type
 
@@ -77,6 +90,7 @@ export type ConsoleChange = typeof ConsoleChange.Type
 export class ConsoleRefused extends Schema.TaggedError<ConsoleRefused>()("ConsoleRefused", {
   reason: Schema.Literal(
     "no-such-guest",
+    "no-such-node",
     "no-such-snapshot",
     "snapshot-impossible",
     "no-such-token",

@@ -3,10 +3,11 @@ import type { Identity } from "./AccessControl.ts"
 import { ApiFailure, badParameters, died } from "./ApiFailure.ts"
 import { type Answer, type Endpoint, type Json, refusal } from "./Endpoint.ts"
 import { endpoints } from "./endpoints.ts"
-import { type Machine, takeTime } from "./Machine.ts"
+import { isQuorate, type Machine, takeTime } from "./Machine.ts"
 import { decodePath, malformedJson, type Parameters, parseForm, parseJsonBody } from "./Parameters.ts"
 import { check } from "./ParameterSchema.ts"
 import { bodyLimit, type SimRequest, type SimResponse } from "./SimWire.ts"
+import { unsimulated } from "./Unsimulated.ts"
 
 /** An answer before it has its headers. */
 interface Reply {
@@ -16,6 +17,8 @@ interface Reply {
   readonly contentType?: string
   /** pvedaemon's own `Connection: close` is passed on by pveproxy, in front of pveproxy's `Keep-Alive`. */
   readonly viaDaemon?: boolean
+  /** The answer is a file to save under this name. */
+  readonly fileName?: string
   /** No Content-Length: the end of the connection ends the body. */
   readonly open?: boolean
 }
@@ -37,32 +40,51 @@ const finish = (reply: Reply): Effect.Effect<SimResponse> =>
     headers.push(["Date", date], ["Pragma", "no-cache"], ["Server", "pve-api-daemon/3.0"])
     if (reply.open !== true) headers.push(["Content-Length", String(body.length)])
     if (reply.contentType !== undefined) headers.push(["Content-Type", reply.contentType])
+    if (reply.fileName !== undefined) headers.push(["Content-Disposition", `attachment; filename="${reply.fileName}"`])
     headers.push(["Expires", date])
-    return { status: reply.status, reason: reply.reason, headers, body }
+    // A file of more than a KiB is sent compressed, whatever the client asked for (platform-facts 4.3).
+    const gzip = reply.fileName !== undefined && body.length > 1024
+    return { status: reply.status, reason: reply.reason, headers, body, ...(gzip ? { gzip } : {}) }
   })
 
 const segmentsOf = (path: string): ReadonlyArray<string> => path.split("/").filter((segment) => segment !== "")
 
-const routes = endpoints.map((endpoint) => ({ endpoint, pattern: segmentsOf(endpoint.path) }))
+/** One part of an endpoint's path: a word, a parameter, or a parameter that takes all that follows. */
+interface Part {
+  readonly word?: string
+  readonly parameter?: string
+  readonly rest?: boolean
+}
+
+interface Route {
+  readonly endpoint: Endpoint
+  readonly parts: ReadonlyArray<Part>
+}
+
+const partOf = (segment: string): Part => {
+  const [, parameter, rest] = /^\{(\w+)(\*)?\}$/.exec(segment) ?? []
+  return parameter === undefined ? { word: segment } : { parameter, rest: rest !== undefined }
+}
+
+// By method and, for those without a rest, by the number of segments. What is simulated is found first.
+const routes = new Map<string, Array<Route>>()
+for (const endpoint of [...endpoints, ...unsimulated]) {
+  const parts = segmentsOf(endpoint.path).map(partOf)
+  const key = parts.at(-1)?.rest === true ? endpoint.method : `${endpoint.method} ${parts.length}`
+  routes.set(key, [...routes.get(key) ?? [], { endpoint, parts }])
+}
 
 const match = (
-  pattern: ReadonlyArray<string>,
+  parts: ReadonlyArray<Part>,
   path: ReadonlyArray<string>
 ): ReadonlyMap<string, string> | undefined => {
   const found = new Map<string, string>()
-  for (const [index, part] of pattern.entries()) {
-    const rest = /^\{(\w+)\*\}$/.exec(part)?.[1]
+  for (const [index, { parameter, rest, word }] of parts.entries()) {
     const segment = path[index]
-    if (segment === undefined) return undefined
-    if (rest !== undefined) {
-      found.set(rest, path.slice(index).join("/"))
-      return found
-    }
-    const name = /^\{(\w+)\}$/.exec(part)?.[1]
-    if (name === undefined ? part !== segment : segment === "") return undefined
-    if (name !== undefined) found.set(name, segment)
+    if (segment === undefined || (word !== undefined && word !== segment)) return undefined
+    if (parameter !== undefined) found.set(parameter, rest === true ? path.slice(index).join("/") : segment)
   }
-  return pattern.length === path.length ? found : undefined
+  return found
 }
 
 const find = (
@@ -70,9 +92,11 @@ const find = (
   path: string
 ): { readonly endpoint: Endpoint; readonly uri: ReadonlyMap<string, string> } | undefined => {
   const segments = segmentsOf(path)
-  for (const { endpoint, pattern } of routes) {
-    const uri = endpoint.method === method ? match(pattern, segments) : undefined
-    if (uri !== undefined) return { endpoint, uri }
+  for (const key of [`${method} ${segments.length}`, method]) {
+    for (const { endpoint, parts } of routes.get(key) ?? []) {
+      const uri = match(parts, segments)
+      if (uri !== undefined) return { endpoint, uri }
+    }
   }
   return undefined
 }
@@ -87,13 +111,27 @@ const merge = (uri: ReadonlyMap<string, string>, given: Parameters): Effect.Effe
     }))
 }
 
-/** Whose node a path names: everything but this one is a name that no resolver knows here. */
-const reachable = (machine: Machine, node: string | undefined): Effect.Effect<void, ApiFailure> =>
-  node === undefined || node === machine.node || node === "localhost"
-    ? Effect.void
-    : Effect.fail(died(
+/** The machine that a path's node names: this one, or another of the cluster, to which the request is passed on. */
+const machineOf = (machine: Machine, node: string | undefined): Effect.Effect<Machine, ApiFailure> =>
+  Effect.suspend(() => {
+    if (node === undefined || node === machine.node || node === "localhost") return Effect.succeed(machine)
+    const peer = machine.peers.find(({ name }) => name === node)
+    if (peer !== undefined) {
+      return peer.online
+        ? Effect.succeed(peer.machine)
+        : Effect.fail(new ApiFailure({ status: 595, message: "No route to host" }))
+    }
+    return Effect.fail(died(
       `hostname lookup '${node}' failed - failed to get address info for: ${node}: Temporary failure in name resolution`
     ))
+  })
+
+/** Without quorum /etc/pve is read only, so nothing that is written there goes well (platform-facts 8). */
+const writable = (machine: Machine, { method, path }: Endpoint): Effect.Effect<void, ApiFailure> =>
+  method === "GET" || isQuorate(machine) ||
+    !/^\/(?:nodes\/\{node\}\/(?:lxc|qemu)|storage|access|pools|cluster)/.test(path)
+    ? Effect.void
+    : Effect.fail(died("cluster not ready - no quorum?"))
 
 /**
  * pveproxy waits for pvedaemon for 30 s and then says 596, while pvedaemon goes on with what it was asked for
@@ -123,18 +161,22 @@ const callApi = (
     const { endpoint, uri } = found
     const parameters = yield* merge(uri, given)
     const refused = refusal(endpoint.permission, machine, identity, (name) => {
-      const value = parameters.get(name)
+      const value = name === "" ? path : parameters.get(name)
       return typeof value === "string" ? value : ""
     })
     if (refused !== undefined) return yield* refused
-    yield* reachable(machine, endpoint.path.includes("{node}") ? uri.get("node") : undefined)
+    const there = yield* machineOf(machine, endpoint.path.includes("{node}") ? uri.get("node") : undefined)
     if (endpoint.protected && machine.down.has("pvedaemon")) {
       return yield* new ApiFailure({ status: 595, message: "Connection refused" })
     }
-    const { checked, errors } = check(endpoint.parameters, parameters)
+    const known = endpoint.open === true
+      ? new Map(Array.from(parameters).filter(([name]) => name in endpoint.parameters))
+      : parameters
+    const { checked, errors } = check(endpoint.parameters, known)
     if (Object.keys(errors).length > 0) return yield* badParameters(errors)
-    const handled = endpoint.handle({ machine, identity, parameters: checked })
-    const answer = yield* (endpoint.protected ? viaDaemon(machine, handled) : handled)
+    yield* writable(machine, endpoint)
+    const handled = endpoint.handle({ machine: there, identity, parameters: checked })
+    const answer = yield* (endpoint.protected ? viaDaemon(there, handled) : handled)
     return { ...answer, viaDaemon: endpoint.protected }
   })
 
@@ -161,7 +203,19 @@ const failureReply = (failure: ApiFailure, format: string): Reply => {
     }
 }
 
-const answerReply = (answer: Answer & { readonly viaDaemon: boolean }, format: string): Reply => ({
+const answerReply = (answer: Answer & { readonly viaDaemon: boolean }, format: string): Reply =>
+  answer.download === undefined
+    ? jsonReply(answer, format)
+    : {
+      status: 200,
+      reason: "OK",
+      body: answer.download.text,
+      contentType: "text/plain",
+      fileName: answer.download.name,
+      viaDaemon: answer.viaDaemon
+    }
+
+const jsonReply = (answer: Answer & { readonly viaDaemon: boolean }, format: string): Reply => ({
   status: 200,
   reason: "OK",
   // A total of 0 is left out, since Perl tests it for truth.

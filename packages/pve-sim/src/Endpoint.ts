@@ -18,6 +18,8 @@ export type Json =
 export interface Answer {
   readonly data: Json
   readonly total?: number
+  /** A file instead of JSON: its text, and the name under which a browser would save it. */
+  readonly download?: { readonly name: string; readonly text: string }
 }
 
 /** One call that passed authentication, routing, permission and parameter check. */
@@ -33,13 +35,19 @@ export interface Call {
  * - `any`: whoever is authenticated; the handler filters.
  * - `on`: all privileges, or one of them with `any: true`, on a path with `{parameter}`s.
  * - `either`: one of several; then Proxmox does not say which one was missing.
+ * - `both`: all of them; the first that is not held is the one that Proxmox names.
  * - `self`: the path's `userid` is the caller itself.
+ * - `root`: the user root@pam with a ticket; no token is that (platform-facts 3.1).
+ * - `ticket`: anybody who comes with a ticket, and no token.
  */
 export type Permission =
   | { readonly kind: "any" }
   | { readonly kind: "on"; readonly path: string; readonly privileges: ReadonlyArray<string>; readonly any?: boolean }
   | { readonly kind: "either"; readonly of: ReadonlyArray<Permission> }
+  | { readonly kind: "both"; readonly of: ReadonlyArray<Permission> }
   | { readonly kind: "self" }
+  | { readonly kind: "root" }
+  | { readonly kind: "ticket" }
 
 export const anyone: Permission = { kind: "any" }
 export const all = (path: string, ...privileges: ReadonlyArray<string>): Permission => ({
@@ -54,6 +62,10 @@ export const anyOf = (path: string, ...privileges: ReadonlyArray<string>): Permi
   any: true
 })
 
+export const either = (...of: ReadonlyArray<Permission>): Permission => ({ kind: "either", of })
+export const rootOnly: Permission = { kind: "root" }
+export const ticketOnly: Permission = { kind: "ticket" }
+
 /** One row of the endpoint table. */
 export interface Endpoint {
   readonly method: "GET" | "POST" | "PUT" | "DELETE"
@@ -63,10 +75,12 @@ export interface Endpoint {
   /** Runs in pvedaemon, as root (platform-facts 1, column prot); otherwise in pveproxy itself. */
   readonly protected: boolean
   readonly parameters: Schema
+  /** The schema is not all that Proxmox takes here: what it does not name is let pass. */
+  readonly open?: true
   readonly handle: (call: Call) => Effect.Effect<Answer, ApiFailure>
 }
 
-/** Undefined when allowed; otherwise the 403. `raw` gives the unchecked value of a path parameter. */
+/** Undefined when allowed; otherwise the 403. `raw` gives the unchecked value of a path parameter, and of `""` the path itself. */
 export const refusal = (
   permission: Permission,
   machine: Machine,
@@ -78,6 +92,12 @@ export const refusal = (
       return undefined
     case "self":
       return raw("userid") === identity.id ? undefined : forbidden()
+    case "both":
+      return permission.of.map((one) => refusal(one, machine, identity, raw)).find((refused) => refused !== undefined)
+    case "root":
+      return forbidden("user != root@pam")
+    case "ticket":
+      return forbidden(`URI '${raw("")}' not available with API token, need proper ticket.`)
     case "either":
       return permission.of.some((one) => refusal(one, machine, identity, raw) === undefined) ? undefined : forbidden()
     case "on": {

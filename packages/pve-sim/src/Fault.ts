@@ -17,6 +17,10 @@ export const Fault = Schema.Union(
   Schema.TaggedStruct("reset", { when: When }),
   /** The connection breaks off in the middle of the answer's body. */
   Schema.TaggedStruct("truncate", {}),
+  /** The answer comes in chunks, without a length, as a proxy in between may send it on. */
+  Schema.TaggedStruct("chunked", {}),
+  /** White space behind the JSON makes the answer so many bytes long. */
+  Schema.TaggedStruct("padded", { bytes: Schema.Positive }),
   /** A worker dies of something, warns, hangs until it is stopped, or does its work and is never heard of again. */
   Schema.TaggedStruct("task", {
     outcome: Schema.Literal("fail", "warn", "hang", "vanish"),

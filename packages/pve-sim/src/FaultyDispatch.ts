@@ -9,6 +9,16 @@ import type { SimRequest, SimResponse } from "./SimWire.ts"
 const has = (faults: ReadonlyArray<RequestFault>, tag: RequestFault["_tag"], when?: "before" | "after"): boolean =>
   faults.some((fault) => fault._tag === tag && (when === undefined || ("when" in fault && fault.when === when)))
 
+const padded = (response: SimResponse, bytes: number): SimResponse => {
+  const body = new Uint8Array(Math.max(bytes, response.body.length)).fill(0x20)
+  body.set(response.body)
+  return {
+    ...response,
+    body,
+    headers: response.headers.map(([name, value]) => [name, name === "Content-Length" ? String(body.length) : value])
+  }
+}
+
 /** Answers a request as the host does on a day on which what the plan says goes wrong. */
 export const handle = (machine: Machine, request: SimRequest): Effect.Effect<SimResponse> =>
   Effect.gen(function*() {
@@ -27,11 +37,13 @@ export const handle = (machine: Machine, request: SimRequest): Effect.Effect<Sim
       const usual = { 500: "input/output error", 595: "Connection refused", 596: "Connection timed out" }[fault.status]
       response = yield* Dispatch.refused(fault.status, fault.message ?? usual)
     }
+    for (const fault of faults) if (fault._tag === "padded") response = padded(response, fault.bytes)
     const certificate = faults.find((fault) => fault._tag === "certificate")
     return {
       ...response,
       ...(has(faults, "reset") ? { broken: "reset" as const } : {}),
       ...(has(faults, "truncate") ? { broken: "truncated" as const } : {}),
+      ...(has(faults, "chunked") ? { chunked: true } : {}),
       ...(certificate === undefined
         ? {}
         : { certificate: { serve: certificate.serve, alternating: certificate.alternating } })

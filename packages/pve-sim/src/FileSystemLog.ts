@@ -7,18 +7,63 @@ const backupGroups = (groups: number): ReadonlyArray<number> => {
   return Array.from(found).filter((group) => group < groups).toSorted((a, b) => a - b)
 }
 
-/** What mke2fs prints for a volume of so many bytes. Below 512 MiB it makes small blocks. */
-export const formatLog = (bytes: number, uuid: string): ReadonlyArray<string> => {
+// mke2fs's journal in blocks, by the number of blocks of the file system.
+const journalBlocks = (blocks: number): number => {
+  const steps = [
+    [2048, 0],
+    [32_768, 1024],
+    [262_144, 4096],
+    [524_288, 8192],
+    [4_194_304, 16_384],
+    [8_388_608, 32_768],
+    [
+      16_777_216,
+      65_536
+    ],
+    [33_554_432, 131_072]
+  ] as const
+  return steps.find(([below]) => blocks < below)?.[1] ?? 262_144
+}
+
+/** How mke2fs lays out so many bytes. Below 512 MiB it makes small blocks, and an inode for every four of them. */
+const layout = (bytes: number) => {
   const small = bytes < 512 * mebibyte
   const blockSize = small ? 1024 : 4096
   const blocks = Math.floor(bytes / blockSize)
-  const perGroup = blockSize * 8
   const first = small ? 1 : 0
-  const backups = backupGroups(Math.ceil((blocks - first) / perGroup)).map((group) => group * perGroup + first)
+  const perGroup = blockSize * 8
+  return {
+    blockSize,
+    blocks,
+    first,
+    perGroup,
+    groups: Math.ceil((blocks - first) / perGroup),
+    inodes: Math.floor(bytes / (small ? 4096 : 16_384))
+  }
+}
+
+/**
+ * What `statfs` gives as the size of an ext4 made on so many bytes: without its journal, inodes, bitmaps and the copies of its
+ * descriptors, each with room to grow to 1024 times as many blocks.
+ */
+export const sizeInside = (bytes: number): number => {
+  const { blockSize, blocks, first, groups, inodes, perGroup } = layout(bytes)
+  const perBlock = blockSize / 64
+  const descriptors = Math.ceil(groups / perBlock)
+  const grown = Math.ceil(Math.min(blocks * 1024, 2 ** 32) / perGroup / perBlock)
+  const reserved = Math.max(0, Math.min(blockSize / 4, grown - descriptors))
+  const copies = 1 + backupGroups(groups).length
+  const overhead = first + copies * (1 + descriptors + reserved) + groups * 2 + inodes * 256 / blockSize +
+    journalBlocks(blocks)
+  return Math.max(0, Math.floor(blocks - overhead) * blockSize)
+}
+
+/** What mke2fs prints for a volume of so many bytes. */
+export const formatLog = (bytes: number, uuid: string): ReadonlyArray<string> => {
+  const { blockSize, blocks, first, groups, inodes, perGroup } = layout(bytes)
+  const backups = backupGroups(groups).map((group) => group * perGroup + first)
   return [
-    `Creating filesystem with ${blocks} ${blockSize / 1024}k blocks and ${
-      Math.floor(bytes / (small ? 4096 : 16_384))
-    } inodes`,
+    `Creating filesystem with ${blocks} ${blockSize / 1024}k blocks and ${inodes} inodes`,
     ...(backups.length === 0
       ? []
       : [`Filesystem UUID: ${uuid}`, "Superblock backups stored on blocks: ", `\t${backups.join(", ")}`])

@@ -48,6 +48,25 @@ export const propertyString = (properties: Schema, bareKey?: string): Format => 
 export const anyList: Format = { check: () => undefined, list: true }
 export const vmidList: Format = { ...vmidFormat, list: true }
 
+export const nodeList: Format = { ...nodeFormat, list: true }
+
+const contents = ["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"]
+export const contentList: Format = {
+  check: (value) => contents.includes(value) ? undefined : `invalid content type '${value}'\n`,
+  list: true
+}
+
+/** `keep-last=3,keep-daily=7`. */
+export const retention: Format = propertyString({
+  "keep-all": { type: "boolean", optional: true },
+  ...Object.fromEntries(
+    ["last", "hourly", "daily", "weekly", "monthly", "yearly"].map((bucket) => [
+      `keep-${bucket}`,
+      { type: "integer", optional: true } as const
+    ])
+  )
+})
+
 /** Parameters that stand in most paths. */
 export const node: Property = { type: "string", format: nodeFormat }
 export const vmid: Property = { type: "integer", format: vmidFormat, minimum: 100, maximum: 999_999_999 }

@@ -59,6 +59,14 @@ const mountLines = (guest: Guest): ReadonlyArray<string> =>
       : `excluding volume mount point ${key} ('${path}') from backup (disabled)`
   })
 
+/** Paths of the volumes that are in the backup besides the root. */
+const includedMounts = (guest: Guest): ReadonlyArray<string> =>
+  volumesOf(guest, guest.file.current).flatMap(({ key, source, text }) => {
+    const property = parsePropertyString(text)
+    const included = key !== "rootfs" && !source.startsWith("/") && propertyOf(property, "backup") === "1"
+    return included ? [propertyOf(property, "mp") ?? "/"] : []
+  })
+
 /** Whether all that goes into the archive can be snapshotted; what is left out does not matter (platform-facts 6.5). */
 const canSnapshotIncluded = (machine: Machine, guest: Guest): boolean => {
   const included = { ...guest, file: { ...guest.file, current: copyConfig(guest.file.current) } }
@@ -87,6 +95,8 @@ const copyFolder = (machine: Machine, worker: Worker, guest: Guest, storage: Sto
 const copyFiles = (worker: Worker, guest: Guest, storage: StorageState, folder: string) =>
   Effect.gen(function*() {
     const root = `/proc/${guest.pid}/root/`
+    // One source for each mount point that is in the backup, the root first.
+    const copied = ["", ...includedMounts(guest)].map((path) => `${root}/.${path === "" ? "/" : path}`)
     yield* worker.log(`INFO: starting first sync ${root} to ${folder}`)
     if (!folder.startsWith("/var/tmp/") && storage.avail < guest.bytes) {
       yield* worker.log(
@@ -96,14 +106,16 @@ const copyFiles = (worker: Worker, guest: Guest, storage: StorageState, folder: 
       yield* worker.log("ERROR: rsync: [sender] write error: Broken pipe (32)")
       return yield* fail(
         "command 'rsync --stats -h -X -A --numeric-ids -aH --delete --no-whole-file --sparse --one-file-system --relative " +
-          `'--exclude=/tmp/?*' '--exclude=/var/tmp/?*' '--exclude=/var/run/?*.pid' ${root}/./ ${folder}' failed: exit code 11`
+          `'--exclude=/tmp/?*' '--exclude=/var/tmp/?*' '--exclude=/var/run/?*.pid' ${
+            copied.join(" ")
+          } ${folder}' failed: exit code 11`
       )
     }
-    yield* worker.take("300 millis")
+    yield* worker.take("100 millis")
     yield* worker.log(`INFO: first sync finished - transferred ${(guest.bytes / 1_237_000).toFixed(2)}M bytes in 0s`)
     yield* worker.log("INFO: suspending guest")
     yield* worker.log(`INFO: starting final sync ${root} to ${folder}`)
-    yield* worker.take("100 millis")
+    yield* worker.take("50 millis")
     yield* worker.log("INFO: final sync finished - transferred 0 bytes in 0s")
     yield* worker.log("INFO: resuming guest")
     yield* worker.log("INFO: guest is online again after <1 seconds")
@@ -119,7 +131,7 @@ const pack = (machine: Machine, worker: Worker, guest: Guest, manner: BackupMann
     const format = `${guest.type === "lxc" ? "tar" : "vma"}${suffix}`
     const failed = (why: string) => fail(`command '${packCommand(base, manner.compress)}' failed: ${why}`)
     yield* worker.log(`INFO: creating vzdump archive '${base}.${format}'`)
-    yield* worker.take(400 + guest.bytes / speed * 1000).pipe(Effect.mapError(() => failed("interrupted by signal")))
+    yield* worker.take(411 + guest.bytes / speed * 1000).pipe(Effect.mapError(() => failed("interrupted by signal")))
     const size = Math.floor(guest.bytes * ratio)
     yield* worker.log(`INFO: ${tarTotals("written", guest.bytes)}`)
     if (storage.avail < size) {

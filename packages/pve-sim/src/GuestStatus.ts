@@ -1,5 +1,6 @@
 import { parsePropertyString, propertyOf } from "@felhom/domain/PropertyString"
 import type { Json } from "./Endpoint.ts"
+import { sizeInside } from "./FileSystemLog.ts"
 import { bytesOf, type Guest, isTemplate, lockOf, nameOf, volumesOf } from "./Guest.ts"
 import type { Machine } from "./Machine.ts"
 
@@ -30,11 +31,10 @@ const uptime = (guest: Guest, nowMillis: number): number =>
 
 const present = (row: Row): Row => Object.fromEntries(Object.entries(row).filter(([, cell]) => cell !== undefined))
 
-// What a container's file system shows of its volume: ext4 keeps some for itself (the recorded host shows 1,020,702,720 bytes
-// of a GiB), and a small system has little in it.
+// What a container's file system shows of its volume, and what a small system has in it.
 const seenInside = (size: number) => ({
   disk: Math.min(2_408_448, size),
-  maxdisk: Math.floor(size / 1024 ** 3 * 1_020_702_720)
+  maxdisk: sizeInside(size)
 })
 
 const pressure = Object.fromEntries(

@@ -3,10 +3,12 @@ import * as TlsIdentity from "@felhom/node/TlsIdentity"
 import { Clock, Context, Effect, FiberSet, Layer, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as NodeHttps from "node:https"
-import type { Socket } from "node:net"
+import { Socket } from "node:net"
 import type { TLSSocket } from "node:tls"
 import { gzipSync } from "node:zlib"
+import { leafInfo } from "./LeafInfo.ts"
 import { listen, type ListenFailed } from "./Listening.ts"
+import { tlsOrRedirect } from "./PlainRedirect.ts"
 import { PveSim } from "./PveSim.ts"
 import { bodyLimit, type SimRequest, type SimResponse } from "./SimWire.ts"
 import { type WireCounts, WireLedger } from "./WireLedger.ts"
@@ -69,7 +71,7 @@ const asSimRequest = (request: IncomingMessage, body: Uint8Array): SimRequest =>
 
 const compressed = (request: IncomingMessage, answer: SimResponse): SimResponse => {
   const accepts = /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""))
-  if (!accepts || answer.body.length <= 1024) return answer
+  if (!(accepts || answer.gzip === true) || answer.body.length <= 1024) return answer
   const body = gzipSync(answer.body)
   return {
     ...answer,
@@ -84,12 +86,19 @@ const write = (response: ServerResponse, answer: SimResponse, last: boolean): vo
   const closing = last && answer.status < 400
   response.sendDate = false
   // A body without a length ends with its connection, as pveproxy's 401 does.
-  response.useChunkedEncodingByDefault = false
+  response.useChunkedEncodingByDefault = answer.chunked === true
+  const headers = answer.chunked === true
+    ? answer.headers.filter(([name]) => name !== "Content-Length")
+    : answer.headers
   response.writeHead(
     answer.status,
     answer.reason,
-    answer.headers.flatMap(([name, value]) => [name, closing && name === "Connection" ? "close" : value])
+    headers.flatMap(([name, value]) => [name, closing && name === "Connection" ? "close" : value])
   )
+  // pveproxy means its own `Keep-Alive`, not the `close` of pvedaemon's that it passes on in front of it (pve-http-server,
+  // AnyEvent.pm, `response` and `finish_response`). Node would take any `close` for the last word.
+  const kept = !closing && headers.some(([name, value]) => name === "Connection" && value === "Keep-Alive")
+  if (kept) Object.assign(response, { _last: false })
   response.end(answer.body)
 }
 
@@ -98,6 +107,10 @@ const breakOff = (request: IncomingMessage, response: ServerResponse, answer: Si
   response.sendDate = false
   response.writeHead(answer.status, answer.reason, answer.headers.flatMap(([name, value]) => [name, value]))
   response.write(answer.body.slice(0, answer.body.length / 2), () => request.socket.destroy())
+}
+
+const silence = (socket: Socket): void => {
+  socket.setTimeout(idleMillis, () => socket.destroy())
 }
 
 const shown = (identity: TlsIdentity.TlsIdentity): ShownCertificate => ({
@@ -147,16 +160,16 @@ const make = (
     const answer = (request: IncomingMessage, response: ServerResponse): Effect.Effect<void> =>
       Effect.gen(function*() {
         const count = ledger.request(request.socket)
-        if (request.rawHeaders.length / 2 >= headerLines) {
-          request.socket.destroy()
-          return
-        }
+        // No answer: pveproxy lets it wait and closes when nothing more comes (platform-facts 11, item 11).
+        if (request.rawHeaders.length / 2 >= headerLines) return silence(request.socket)
         const body = yield* Effect.tryPromise(() => bodyOf(request))
         const reply = yield* sim.handle(asSimRequest(request, body))
         if (reply.certificate !== undefined) yield* serve(reply.certificate.serve, reply.certificate.alternating)
         if (reply.broken === "reset") return void request.socket.destroy()
         if (reply.broken === "truncated") return breakOff(request, response, reply)
-        yield* Effect.sync(() => write(response, compressed(request, reply), count >= requestsPerConnection))
+        yield* Effect.sync(() =>
+          write(response, compressed(request, reply), count >= requestsPerConnection || request.httpVersion === "1.0")
+        )
         // The peer went away in the middle of its body: there is nobody to answer.
       }).pipe(Effect.catchTag("UnknownException", () => Effect.sync(() => request.socket.destroy())))
 
@@ -183,13 +196,15 @@ const make = (
     })
     server.on("secureConnection", (socket: TLSSocket) => ledger.secured(socket))
     // What can't be understood, or never ends, gets no answer (platform-facts 11, item 11).
-    server.on("clientError", (_, socket) => socket.destroy())
-    // The announced body is waited for in vain: whoever expects a 100 first is closed after the idle time.
-    server.on("checkContinue", (request) => {
-      request.socket.setTimeout(idleMillis, () => request.socket.destroy())
+    server.on("clientError", (_, socket) => {
+      if (socket instanceof Socket && socket.readable) silence(socket)
+      else socket.destroy()
     })
+    // The announced body is waited for in vain: whoever expects a 100 first is closed after the idle time.
+    server.on("checkContinue", (request) => silence(request.socket))
 
-    const port = yield* listen(server, options)
+    const outside = tlsOrRedirect(server, idleMillis, () => new Date(clock.unsafeCurrentTimeMillis()))
+    const port = yield* listen(outside, options)
     yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
     const serve = (name: CertificateName, alternating = 0): Effect.Effect<void> =>
       Effect.gen(function*() {
@@ -197,7 +212,7 @@ const make = (
         before = alternating > 0 ? { name: served, until } : undefined
         served = name
         server.setSecureContext(keyAndCertificate(identities[name]))
-        yield* Effect.orDie(sim.change({ _tag: "certificate.set", fingerprint: shown(identities[name]).leaf }))
+        yield* Effect.orDie(sim.change({ _tag: "certificate.set", certificate: leafInfo(identities[name]) }))
       })
     yield* serve("original")
     const host = options.host.includes(":") ? `[${options.host}]` : options.host

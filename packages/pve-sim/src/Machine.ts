@@ -2,6 +2,7 @@ import { Clock, Duration, Effect, Random, type Scope } from "effect"
 import recordedHost from "../fixtures/host.json" with { type: "json" }
 import { AccessControl } from "./AccessControl.ts"
 import { type ApiFailure, noGuestConfig } from "./ApiFailure.ts"
+import type { CertificateInfo } from "./CertificateInfo.ts"
 import type { FaultRule } from "./Fault.ts"
 import { FaultPlan } from "./FaultPlan.ts"
 import { FileLock } from "./FileLock.ts"
@@ -11,6 +12,18 @@ import { loadStorages, type StorageState } from "./StorageState.ts"
 import { TaskTable } from "./TaskTable.ts"
 import { loadContent, type Volume } from "./Volume.ts"
 import type { World } from "./World.ts"
+
+/** Another node of the cluster. It shares /etc/pve, so users, roles and ACL, and has guests, tasks and storages of its own. */
+export interface Peer {
+  readonly name: string
+  readonly ip: string
+  online: boolean
+  readonly machine: Machine
+}
+
+/** Whether more than half of the cluster's nodes see each other: /etc/pve can be written only then. */
+export const isQuorate = (machine: Machine): boolean =>
+  1 + machine.peers.filter(({ online }) => online).length > (1 + machine.peers.length) / 2
 
 /** The simulated host's whole state, as handlers and tasks see and change it. */
 export interface Machine {
@@ -33,10 +46,14 @@ export interface Machine {
   readonly scope: Scope.Scope
   /** What each storage holds, by storage id. */
   readonly content: Map<string, Array<Volume>>
+  /** The cluster's other nodes; empty when there is no cluster. */
+  peers: ReadonlyArray<Peer>
+  /** Backup jobs, as `GET /cluster/backup` gives them. */
+  backupJobs: ReadonlyArray<{ readonly [key: string]: unknown }>
   /** Services that are stopped. */
   readonly down: Set<"pvedaemon" | "pmxcfs">
-  /** SHA-256 of the served leaf, `AA:BB:…`. */
-  sslFingerprint: string
+  /** The certificates below /etc/pve, as the API tells them; the leaf that pveproxy serves is `pve-ssl.pem`. */
+  certificates: ReadonlyArray<CertificateInfo>
   readonly countRequest: (method: string, path: string) => void
   readonly requestCounts: () => ReadonlyArray<RequestCount>
 }
@@ -75,15 +92,46 @@ export const freshHwaddr = (machine: Machine): Effect.Effect<string> =>
     (hex) => `${machine.host.macPrefix}:${(hex.match(/../g) ?? []).join(":").toUpperCase()}`
   )
 
-/** Puts a host together from its world. Its tasks live in the scope. */
-export const makeMachine = (options: {
+export interface MachineOptions {
   readonly world: World
   readonly speed: number
   readonly secrets: { readonly [tokenId: string]: string }
   readonly roles: { readonly [roleid: string]: ReadonlyArray<string> }
   readonly faults: ReadonlyArray<FaultRule>
   readonly seed: number
-}): Effect.Effect<Machine, never, Scope.Scope> =>
+}
+
+/** Puts a host together from its world, and the other nodes of its cluster with it. Its tasks live in the scope. */
+export const makeMachine = (options: MachineOptions): Effect.Effect<Machine, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { world } = options
+    const machine = yield* makeNode(options)
+    machine.peers = yield* Effect.forEach(world.peers, ({ ip, name, online }) =>
+      Effect.map(
+        makeNode({
+          ...options,
+          world: {
+            ...world,
+            node: name,
+            node_ip: ip,
+            peers: [],
+            guests: [],
+            // What is not shared is there under the same name on every node, and empty.
+            storage_content: {},
+            cluster_tasks_at_start: []
+          },
+          faults: []
+        }),
+        (peer): Peer => ({ name, ip, online, machine: { ...peer, access: machine.access } })
+      ))
+    const self: Peer = { name: world.node, ip: world.node_ip, online: true, machine }
+    for (const peer of machine.peers) {
+      peer.machine.peers = [self, ...machine.peers.filter((other) => other !== peer)]
+    }
+    return machine
+  })
+
+const makeNode = (options: MachineOptions): Effect.Effect<Machine, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { speed, world } = options
     const scope = yield* Effect.scope
@@ -127,8 +175,10 @@ export const makeMachine = (options: {
       scope,
       faults,
       content: loadContent(world, guests),
+      peers: [],
+      backupJobs: world.backup_jobs,
       down: new Set(),
-      sslFingerprint: recordedHost.sslFingerprint,
+      certificates: recordedHost.certificates,
       countRequest: (method, path) => {
         const key = `${method} ${path}`
         const entry = counts.get(key) ?? { method, path, count: 0 }

@@ -58,7 +58,7 @@ const boot = (machine: Machine, worker: Worker, guest: Guest): Effect.Effect<voi
     if (guest.mountBusy) yield* mountSlowly(worker, guest)
     // A guest that is still booting counts as running (platform-facts 1.2), and the task goes on for a moment.
     setRunning(guest, true, yield* Clock.currentTimeMillis, 500 + guest.vmid)
-    yield* worker.take("1300 millis")
+    yield* worker.take("1200 millis")
   })
 
 /** The work of a start. Two at once both end well: the second finds the guest running (platform-facts 11, item 12). */

@@ -21,9 +21,23 @@ export interface PveSimOptions {
   readonly roles?: { readonly [roleid: string]: ReadonlyArray<string> }
   /** What goes wrong, and when; default: nothing, or with a seed a mixture that the seed decides. */
   readonly faults?: ReadonlyArray<FaultRule>
+  /** How many nodes its cluster has; 1, the default, is no cluster. The others are called after this one: `NAME-2`, `NAME-3`. */
+  readonly nodes?: number
   /** Decides all that is left to chance: faults that are not sure, process ids, fresh addresses. */
   readonly seed?: number
 }
+
+const inCluster = (world: World, nodes: number): World => ({
+  ...world,
+  peers: [
+    ...world.peers,
+    ...Array.from({ length: Math.max(0, nodes - 1 - world.peers.length) }, (_, at) => ({
+      name: `${world.node}-${world.peers.length + at + 2}`,
+      ip: world.node_ip.replace(/\d+$/, (last) => String((Number(last) + world.peers.length + at + 1) % 255)),
+      online: true
+    }))
+  ]
+})
 
 /**
  * One simulated Proxmox VE 9.2 host. It starts in its world, keeps its state in memory, and its tasks run as fibers of the
@@ -50,7 +64,7 @@ export class PveSim extends Context.Tag("felhom/pve-sim/PveSim")<PveSim, {
       Effect.gen(function*() {
         const world = options.world ?? (yield* Effect.orDie(decodeWorld(recordedWorld, "the recorded world")))
         const machine = yield* makeMachine({
-          world,
+          world: inCluster(world, options.nodes ?? 1),
           speed: options.speed ?? 1,
           secrets: options.secrets ?? {},
           roles: options.roles ?? {},

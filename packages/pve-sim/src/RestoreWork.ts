@@ -86,14 +86,25 @@ const plan = (job: Provision, archived: Guest | undefined): Effect.Effect<Readon
     return planned
   })
 
-const archiveOf = (machine: Machine, job: Provision): Effect.Effect<Archive, TaskFailure> =>
+/** What tar and its helper say of a file without a byte in it. */
+const emptyArchiveLines = (format: string): ReadonlyArray<string> => [
+  "tar: This does not look like a tar archive",
+  ...(format === "tar.zst" ? ["zstd: /*stdin*\\: unexpected end of file "] : []),
+  "tar: Child returned status 1",
+  "tar: Error is not recoverable: exiting now"
+]
+
+const archiveOf = (machine: Machine, worker: Worker, job: Provision): Effect.Effect<Archive, TaskFailure> =>
   Effect.suspend(() => {
     const storage = job.source.slice(0, job.source.indexOf(":"))
     const volume = (machine.content.get(storage) ?? []).find(({ volid }) => volid === job.source)
     if (volume === undefined) return Effect.fail(fail(`volume '${job.source}' does not exist`))
-    return volume.archive?.config === undefined
-      ? Effect.fail(fail("ERROR: archive contains no configuration file"))
-      : Effect.succeed(volume.archive)
+    if (volume.archive?.config !== undefined) return Effect.succeed(volume.archive)
+    return (volume.archive?.bytes === 0
+      ? Effect.forEach(emptyArchiveLines(volume.format), worker.log, { discard: true })
+      : Effect.void).pipe(
+        Effect.zipRight(Effect.fail(fail("ERROR: archive contains no configuration file")))
+      )
   })
 
 /** What only the archive tells, and so only the worker can refuse (platform-facts 1.2.1, step 8). */
@@ -174,6 +185,9 @@ const unpack = (machine: Machine, worker: Worker, job: Provision, archive: Archi
     yield* worker.take(200 + archive.bytes / 200e6 * 1000)
     if (archive.truncated) {
       yield* worker.log("/*stdin*\\ : Read error (39) : premature end ")
+      yield* worker.log("tar: Unexpected EOF in archive")
+      yield* worker.log("tar: Unexpected EOF in archive")
+      yield* worker.log("tar: Error is not recoverable: exiting now")
       return yield* broken()
     }
     const storage = machine.storages.get(root?.storage ?? folder)
@@ -201,7 +215,7 @@ const prepare = (machine: Machine, worker: Worker, job: Provision, old: Guest | 
     }
     yield* worker.log(`recovering backed-up configuration from '${job.source}'`)
     yield* worker.take("50 millis")
-    const archive = yield* archiveOf(machine, job)
+    const archive = yield* archiveOf(machine, worker, job)
     const archived = makeGuest({ vmid: job.vmid, type: "lxc", configFile: archive.config ?? "", speed: machine.speed })
     const unprivileged = yield* permitted(machine, job, archived, old)
     return { archive, archived, planned: yield* plan(job, archived), unprivileged }

@@ -24,13 +24,15 @@ export interface ServeOptions {
   /** A file with rules of what goes wrong. */
   readonly faults: Option.Option<string>
   readonly seed: Option.Option<number>
+  /** Nodes of its cluster; 1 is none. */
+  readonly nodes: number
   /** Privileges of the role FelhomAgent; undefined leaves it as the world has it. */
   readonly privileges: ReadonlyArray<string> | undefined
 }
 
 /** What `serve` was given cannot be used. Nothing listens. */
 export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefused", {
-  reason: Schema.Literal("address", "speed", "privilege", "file", "tokens", "faults"),
+  reason: Schema.Literal("address", "speed", "nodes", "privilege", "file", "tokens", "faults"),
   detail: Schema.String
 }) {
   override get message(): string {
@@ -65,6 +67,11 @@ export const parseSpeed = (speed: number): Effect.Effect<number, ServeRefused> =
   speed > 0 && Number.isFinite(speed)
     ? Effect.succeed(speed)
     : Effect.fail(refuse("speed", `--speed ${speed}: must be above 0; 1 is as fast as a real host`))
+
+export const parseNodes = (nodes: number): Effect.Effect<number, ServeRefused> =>
+  nodes >= 1 && nodes <= 32
+    ? Effect.succeed(nodes)
+    : Effect.fail(refuse("nodes", `--nodes ${nodes}: must be 1 to 32; 1 is a host without a cluster`))
 
 const Secrets = Schema.parseJson(Schema.Record({ key: Schema.NonEmptyString, value: Schema.NonEmptyString }))
 
@@ -133,6 +140,7 @@ export const serve = (options: ServeOptions) =>
     const faults = yield* Effect.transposeMapOption(options.faults, readFaults)
     const given = Option.getOrElse(secrets, () => ({}))
     const sim = PveSim.layer({
+      nodes: options.nodes,
       speed: options.speed,
       secrets: given,
       ...(Option.isSome(world) ? { world: world.value } : {}),

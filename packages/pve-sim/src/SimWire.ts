@@ -18,6 +18,10 @@ export interface SimResponse {
   readonly body: Uint8Array
   /** The connection breaks: instead of the answer, or in the middle of its body. */
   readonly broken?: "reset" | "truncated"
+  /** The body goes out compressed, whatever the client accepts. */
+  readonly gzip?: boolean
+  /** The body goes out in chunks, without a length. */
+  readonly chunked?: boolean
   /** The certificate to serve from now on; old and new leaf alternate for so many seconds. */
   readonly certificate?: { readonly serve: "original" | "renewed" | "foreign"; readonly alternating: number }
 }

@@ -30,6 +30,8 @@ export interface Task {
   readonly log: Array<string>
   /** Seconds since the epoch; undefined while the worker lives. */
   endTime: number | undefined
+  /** Counts up from task to task as they end: two may end in one second. */
+  endedAs: number
   readonly terminate: Deferred.Deferred<never, TaskFailure>
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
@@ -71,6 +73,7 @@ export class TaskTable {
   #tasks: Array<Task> = []
   readonly #setup: Setup
   #pid: number
+  #ended = 0
 
   private constructor(setup: Setup) {
     this.#setup = setup
@@ -89,6 +92,7 @@ export class TaskTable {
           parts: parts.right,
           log: [`TASK ${last}`],
           endTime: old.endtime,
+          endedAs: table.#ended++,
           terminate: yield* Deferred.make<never, TaskFailure>(),
           fiber: undefined
         })
@@ -116,19 +120,17 @@ export class TaskTable {
     readonly work: (worker: Worker) => Effect.Effect<void, TaskFailure>
   }): Effect.Effect<Upid> {
     return Effect.gen(this, function*() {
-      const now = yield* Clock.currentTimeMillis
-      this.#pid += 1 + (yield* Random.nextIntBetween(0, 4))
-      const parts = new UpidParts({
-        node: this.#setup.node,
-        pid: this.#pid,
-        pstart: Math.max(0, Math.floor((now - this.#setup.bootTime * 1000) / 10)),
-        startTime: EpochSeconds.make(Math.floor(now / 1000)),
-        type: job.type,
-        id: job.id,
-        user: job.user
-      })
+      const parts = yield* this.#parts(job)
       const terminate = yield* Deferred.make<never, TaskFailure>()
-      const task: Task = { upid: formatUpid(parts), parts, log: [], endTime: undefined, terminate, fiber: undefined }
+      const task: Task = {
+        upid: formatUpid(parts),
+        parts,
+        log: [],
+        endTime: undefined,
+        endedAs: 0,
+        terminate,
+        fiber: undefined
+      }
       this.#tasks.push(task)
       task.fiber = yield* Effect.forkIn(this.#run(task, job.work), this.#setup.scope)
       return task.upid
@@ -161,6 +163,7 @@ export class TaskTable {
       }),
       Effect.ensuring(Effect.map(Clock.currentTimeMillis, (now) => {
         task.endTime = Math.floor(now / 1000)
+        task.endedAs = this.#ended++
       }))
     )
   }
@@ -178,6 +181,38 @@ export class TaskTable {
           return Effect.zipRight(done, Effect.fail(new TaskFailure({ message, mute: true })))
       }
     }, work)
+  }
+
+  /** Notes a task that somebody else ran and that went well. */
+  record(job: { readonly type: string; readonly id: string; readonly user: string }): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const parts = yield* this.#parts(job)
+      this.#tasks.push({
+        upid: formatUpid(parts),
+        parts,
+        log: ["TASK OK"],
+        endTime: parts.startTime,
+        endedAs: this.#ended++,
+        terminate: yield* Deferred.make<never, TaskFailure>(),
+        fiber: undefined
+      })
+    })
+  }
+
+  #parts(job: { readonly type: string; readonly id: string; readonly user: string }): Effect.Effect<UpidParts> {
+    return Effect.gen(this, function*() {
+      const now = yield* Clock.currentTimeMillis
+      this.#pid += 1 + (yield* Random.nextIntBetween(0, 4))
+      return new UpidParts({
+        node: this.#setup.node,
+        pid: this.#pid,
+        pstart: Math.max(0, Math.floor((now - this.#setup.bootTime * 1000) / 10)),
+        startTime: EpochSeconds.make(Math.floor(now / 1000)),
+        type: job.type,
+        id: job.id,
+        user: job.user
+      })
+    })
   }
 
   /** The daily clean-up: forgets what ended before a moment in seconds (platform-facts 4.4). */

@@ -30,6 +30,14 @@ export const AclEntry = Schema.Struct({
 })
 export type AclEntry = typeof AclEntry.Type
 
+/** Another node of the host's cluster: only its name is known here, and whether it answers. */
+export const WorldPeer = Schema.Struct({
+  name: Schema.String,
+  ip: Schema.String,
+  online: Schema.optionalWith(Schema.Boolean, { default: () => true })
+})
+export type WorldPeer = typeof WorldPeer.Type
+
 /**
  * A host at one moment, from which the simulator starts. The shape is that of `fixtures/scenario/world.json`: what the API itself
  * answers, so that a real host's answers can be put together into a world of one's own. Unknown keys are ignored.
@@ -52,6 +60,9 @@ export const World = Schema.Struct({
     shared: Schema.Literal(0, 1)
   })),
   storage_content: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+  /** The other nodes, and the cluster's name, when the host is in one. */
+  peers: Schema.optionalWith(Schema.Array(WorldPeer), { default: () => [] }),
+  cluster_name: Schema.optionalWith(Schema.String, { default: () => "pve-sim" }),
   /** Backup jobs as `GET /cluster/backup` gives them. */
   backup_jobs: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
   bridges: Schema.Array(Schema.String),

@@ -8,9 +8,12 @@ import * as Jobs from "./api/Jobs.ts"
 import * as Lifecycle from "./api/Lifecycle.ts"
 import * as LxcConfig from "./api/LxcConfig.ts"
 import * as Node from "./api/Node.ts"
+import * as NodeReads from "./api/NodeReads.ts"
 import * as Power from "./api/Power.ts"
 import * as PruneBackups from "./api/PruneBackups.ts"
 import * as QemuConfig from "./api/QemuConfig.ts"
+import * as Reshape from "./api/Reshape.ts"
+import * as Samples from "./api/Samples.ts"
 import * as Snapshots from "./api/Snapshots.ts"
 import * as Storage from "./api/Storage.ts"
 import * as StorageConfig from "./api/StorageConfig.ts"
@@ -30,9 +33,12 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...Lifecycle.endpoints,
   ...LxcConfig.endpoints,
   ...Node.endpoints,
+  ...NodeReads.endpoints,
   ...Power.endpoints,
   ...PruneBackups.endpoints,
   ...QemuConfig.endpoints,
+  ...Reshape.endpoints,
+  ...Samples.endpoints,
   ...Snapshots.endpoints,
   ...Storage.endpoints,
   ...StorageConfig.endpoints,

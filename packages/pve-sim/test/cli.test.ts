@@ -58,6 +58,13 @@ it.effect("a host can't stand still or run backwards", () =>
     ])
   }))
 
+it.effect("a cluster has at least the host itself", () =>
+  Effect.gen(function*() {
+    const { code, lines } = yield* told("serve", "--nodes", "0")
+    expect(code).toBe(2)
+    expect(lines).toEqual(["--nodes 0: must be 1 to 32; 1 is a host without a cluster"])
+  }))
+
 it.live("a file that is not there, or is no world, is named", () =>
   Effect.gen(function*() {
     const missing = yield* told("serve", "--world", "/nonexistent/world.json")

@@ -98,7 +98,7 @@ it.effect("a storage that is added can be used, changed and removed, and its unm
       .toEqual({ storage: "usb", type: "dir" })
     expect(yield* ask("POST", "/api2/json/storage", "storage=usb&type=dir&path=/mnt/usb")).toMatchObject({
       status: 500,
-      reason: "storage ID 'usb' already defined"
+      reason: "create storage failed: storage ID 'usb' already defined"
     })
     expect(yield* ask("POST", "/api2/json/storage", "storage=gone&type=dir&path=/mnt/gone&is_mountpoint=1"))
       .toMatchObject({ status: 500 })

@@ -4,34 +4,51 @@ import { textOf } from "../CallParameters.ts"
 import { all, anyone, type Call, type Endpoint, type Json, may } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { resourceRow } from "../GuestStatus.ts"
+import { isQuorate, type Machine } from "../Machine.ts"
 import { typeOf } from "../StorageState.ts"
 import { asJson, nodeFigures } from "./Node.ts"
 
-const guestRows = (call: Call, nowMillis: number): ReadonlyArray<Json> =>
-  Array.from(call.machine.guests.values())
-    .filter((guest) => may(call, `/vms/${guest.vmid}`, "VM.Audit"))
-    .map((guest) => resourceRow(call.machine, guest, nowMillis))
+/** The nodes whose pvestatd is heard: this one, and those of its cluster that answer. */
+const heard = (call: Call): ReadonlyArray<Machine> => [
+  call.machine,
+  ...call.machine.peers.filter(({ online }) => online).map(({ machine }) => machine)
+]
 
-const nodeRows = (call: Call, nowMillis: number): ReadonlyArray<Json> => [{
-  id: `node/${call.machine.node}`,
-  node: call.machine.node,
+const guestRows = (call: Call, nowMillis: number): ReadonlyArray<Json> =>
+  heard(call).flatMap((machine) =>
+    Array.from(machine.guests.values())
+      .filter((guest) => may(call, `/vms/${guest.vmid}`, "VM.Audit"))
+      .map((guest) => resourceRow(machine, guest, nowMillis))
+  )
+
+const nodeRow = (call: Call, machine: Machine, nowMillis: number): Json => ({
+  id: `node/${machine.node}`,
+  node: machine.node,
   type: "node",
   status: "online",
   level: "",
-  "cgroup-mode": call.machine.host.cgroupMode,
-  ...(may(call, `/nodes/${call.machine.node}`, "Sys.Audit")
-    ? nodeFigures(call.machine, Math.floor(nowMillis / 1000))
-    : {})
-}]
+  "cgroup-mode": machine.host.cgroupMode,
+  ...(may(call, `/nodes/${machine.node}`, "Sys.Audit") ? nodeFigures(machine, Math.floor(nowMillis / 1000)) : {})
+})
+
+const nodeRows = (call: Call, nowMillis: number): ReadonlyArray<Json> => [
+  ...heard(call).map((machine) => nodeRow(call, machine, nowMillis)),
+  ...call.machine.peers.filter(({ online }) => !online).map(({ name }) => ({
+    id: `node/${name}`,
+    node: name,
+    type: "node",
+    status: "offline"
+  }))
+]
 
 const storageRows = (call: Call): ReadonlyArray<Json> =>
-  Array.from(call.machine.storages.values())
+  heard(call).flatMap((machine) => Array.from(machine.storages.values(), (state) => ({ machine, state })))
     // AllocateSpace is not enough here (platform-facts 1.1).
-    .filter(({ storage }) => may(call, `/storage/${storage}`, "Datastore.Audit"))
-    .map((state) => ({
-      id: `storage/${call.machine.node}/${state.storage}`,
+    .filter(({ state }) => may(call, `/storage/${state.storage}`, "Datastore.Audit"))
+    .map(({ machine, state }) => ({
+      id: `storage/${machine.node}/${state.storage}`,
       storage: state.storage,
-      node: call.machine.node,
+      node: machine.node,
       type: "storage",
       plugintype: typeOf(state),
       content: state.config["content"],
@@ -68,18 +85,30 @@ const status: Endpoint = {
   protected: true,
   parameters: {},
   handle: (call) =>
-    Effect.succeed({
-      // A single host has no row of type cluster (platform-facts 1.1).
-      data: [{
-        id: `node/${call.machine.node}`,
+    Effect.sync(() => {
+      const { machine } = call
+      const inCluster = machine.peers.length > 0
+      const nodes = [{ name: machine.node, ip: machine.world.node_ip, online: true }, ...machine.peers]
+      const rows = nodes.map(({ ip, name, online }, at) => ({
+        id: `node/${name}`,
         type: "node",
-        name: call.machine.node,
-        ip: call.machine.world.node_ip,
-        local: 1,
-        online: 1,
-        nodeid: 0,
+        name,
+        ip,
+        local: at === 0 ? 1 : 0,
+        online: online ? 1 : 0,
+        nodeid: inCluster ? at + 1 : 0,
         level: ""
-      }]
+      }))
+      // A single host has no row of type cluster (platform-facts 1.1).
+      const cluster = {
+        id: "cluster",
+        type: "cluster",
+        name: machine.world.cluster_name,
+        version: nodes.length,
+        nodes: nodes.length,
+        quorate: isQuorate(machine) ? 1 : 0
+      }
+      return { data: inCluster ? [cluster, ...rows] : rows }
     })
 }
 
@@ -92,13 +121,15 @@ const nextid: Endpoint = {
   handle: (call) =>
     Effect.gen(function*() {
       const asked = textOf(call, "vmid")
+      const nodes = [call.machine, ...call.machine.peers.map(({ machine }) => machine)]
+      const taken = (vmid: number): boolean => nodes.some(({ guests }) => guests.has(vmid))
       if (asked !== undefined) {
-        return call.machine.guests.has(Number(asked))
+        return taken(Number(asked))
           ? yield* badParameters({ vmid: `VM ${asked} already exists` })
           : { data: asked }
       }
       let free = 100
-      while (call.machine.guests.has(free)) free++
+      while (taken(free)) free++
       return { data: String(free) }
     })
 }

@@ -35,6 +35,11 @@ const mayExist = (call: Call): Effect.Effect<void, ApiFailure> =>
   Effect.suspend(() => {
     const vmid = vmidOf(call)
     const old = call.machine.guests.get(vmid)
+    const elsewhere = call.machine.peers.find(({ machine }) => machine.guests.has(vmid))
+    if (elsewhere !== undefined) {
+      const kind = elsewhere.machine.guests.get(vmid)?.type === "qemu" ? "VM" : "CT"
+      return Effect.fail(died(`${kind} ${vmid} already exists on node '${elsewhere.name}'`))
+    }
     if (old === undefined) return Effect.void
     if (!isSet(call, "restore") || !isSet(call, "force") || old.type !== "lxc") {
       const kind = old.type === "lxc" ? "CT" : "VM"

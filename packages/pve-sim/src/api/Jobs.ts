@@ -16,7 +16,7 @@ const jobs: Endpoint = {
   permission: all("/", "Sys.Audit"),
   protected: false,
   parameters: {},
-  handle: (call) => Effect.sync(() => ({ data: call.machine.world.backup_jobs.map(asJson) }))
+  handle: (call) => Effect.sync(() => ({ data: call.machine.backupJobs.map(asJson) }))
 }
 
 const job: Endpoint = {
@@ -26,7 +26,7 @@ const job: Endpoint = {
   protected: false,
   parameters: { id: { type: "string", maxLength: 50 } },
   handle: (call) => {
-    const found = call.machine.world.backup_jobs.find((one) => one["id"] === required(call, "id"))
+    const found = call.machine.backupJobs.find((one) => one["id"] === required(call, "id"))
     return found === undefined
       ? Effect.fail(died(`No such job '${required(call, "id")}'`))
       : Effect.succeed({ data: asJson(found) })
@@ -48,7 +48,7 @@ const writeJob = (method: "POST" | "PUT" | "DELETE"): Endpoint => ({
   },
   handle: () =>
     Effect.fail(
-      new ApiFailure({ status: 501, message: "the simulator does not change backup jobs; give them in the world" })
+      new ApiFailure({ status: 501, message: "pve-sim does not simulate changing backup jobs; give them in the world" })
     )
 })
 
@@ -61,7 +61,7 @@ const notBackedUp: Endpoint = {
   handle: (call) =>
     Effect.sync(() => {
       // In no job at all; it says nothing about archives (platform-facts 1.4).
-      const jobsOfAll = call.machine.world.backup_jobs
+      const jobsOfAll = call.machine.backupJobs
       const covered = (vmid: number): boolean =>
         jobsOfAll.some((one) =>
           String(one["all"] ?? "0") === "1"

@@ -8,8 +8,10 @@ import * as Formats from "../Formats.ts"
 import { bytesOf, digestOf, type Guest, lockOf, volumesOf } from "../Guest.ts"
 import { keyRefusal } from "../LxcPermissions.ts"
 import { guestOf, type Machine } from "../Machine.ts"
+import { splitList } from "../ParameterSchema.ts"
 import { stop } from "../PowerWork.ts"
 import type { Worker } from "../TaskTable.ts"
+import type { Volume } from "../Volume.ts"
 import { checkLock, fail, workOn } from "../WorkerChecks.ts"
 import { volumePath } from "./Content.ts"
 
@@ -17,14 +19,37 @@ type GuestType = "lxc" | "qemu"
 
 const inPath = { node: Formats.node, vmid: Formats.vmid }
 
-/** Takes a guest off the host: its volumes on every storage, its ACL entries, and last its configuration (platform-facts 5.12). */
-export const removeGuest = (machine: Machine, guest: Guest): void => {
-  const own = (volid: string): boolean => volid.includes(`:${guest.vmid}/`)
+/** Every volume that a configuration names, snapshots, pending changes and `unusedN` among them. */
+const named = (guest: Guest): ReadonlySet<string> => {
+  const { current, pending, snapshots } = guest.file
+  const values = [current.values, pending, ...Array.from(snapshots.values(), (section) => section.values)]
+  return new Set(values.flatMap((one) => Array.from(one.values(), (text) => text.split(",")[0] ?? "")))
+}
+
+/**
+ * Takes a guest off the host: its own volumes as its configuration names them, on every storage; those that nobody names only
+ * when asked for; its ACL entries, and last its configuration (platform-facts 5.12).
+ */
+export const removeGuest = (machine: Machine, guest: Guest, unreferenced = false): void => {
+  const volids = named(guest)
   for (const [storage, volumes] of machine.content) {
-    machine.content.set(storage, volumes.filter((one) => one.content === "backup" || !own(one.volid)))
+    const goes = (one: Volume): boolean =>
+      one.vmid === guest.vmid && (one.content === "rootdir" || one.content === "images") &&
+      (volids.has(one.volid) || unreferenced)
+    machine.content.set(storage, volumes.filter((one) => !goes(one)))
   }
   machine.access.removePath(`/vms/${guest.vmid}`)
   machine.guests.delete(guest.vmid)
+}
+
+// A job that has no guest left goes with the last one.
+const leaveJobs = (machine: Machine, vmid: number): void => {
+  machine.backupJobs = machine.backupJobs.flatMap((job) => {
+    const vmids = splitList(typeof job["vmid"] === "string" ? job["vmid"] : undefined)
+    if (!vmids.includes(String(vmid))) return [job]
+    const left = vmids.filter((one) => one !== String(vmid))
+    return left.length === 0 ? [] : [{ ...job, vmid: left.join(",") }]
+  })
 }
 
 const destroyWork = (call: Call, worker: Worker, type: GuestType) =>
@@ -44,8 +69,9 @@ const destroyWork = (call: Call, worker: Worker, type: GuestType) =>
     if (isSet(call, "purge")) {
       const kind = type === "lxc" ? "CT" : "VM"
       yield* worker.log(`purging ${kind} ${guest.vmid} from related configurations..`)
+      leaveJobs(machine, guest.vmid)
     }
-    removeGuest(machine, guest)
+    removeGuest(machine, guest, isSet(call, "destroy-unreferenced-disks"))
   })
 
 const destroy = (type: GuestType): Endpoint => ({
@@ -158,38 +184,9 @@ const resize: Endpoint = {
     })
 }
 
-const clone = (type: GuestType): Endpoint => ({
-  method: "POST",
-  path: `/nodes/{node}/${type}/{vmid}/clone`,
-  permission: all("/vms/{vmid}", "VM.Clone"),
-  protected: true,
-  parameters: {
-    ...inPath,
-    newid: Formats.vmid,
-    full: Formats.flag,
-    description: Formats.text(),
-    ...(type === "lxc" ? { hostname: Formats.text() } : { name: Formats.text(), format: Formats.text() }),
-    pool: Formats.text(),
-    snapname: Formats.optional(Formats.snapname),
-    storage: Formats.optional(Formats.storage),
-    target: Formats.optional(Formats.node),
-    bwlimit: { type: "number", optional: true, minimum: 0 }
-  },
-  // Nobody who provisions by restoring gets past the permission.
-  handle: (call) =>
-    Effect.fail(
-      new ApiFailure({
-        status: 501,
-        message: `the simulator does not clone ${type}/${vmidOf(call)}; restore a backup of it`
-      })
-    )
-})
-
-/** Destroying, growing and cloning guests (platform-facts 1.2, 5.12). */
+/** Destroying and growing guests (platform-facts 1.2, 5.12). */
 export const endpoints: ReadonlyArray<Endpoint> = [
   destroy("lxc"),
   destroy("qemu"),
-  resize,
-  clone("lxc"),
-  clone("qemu")
+  resize
 ]

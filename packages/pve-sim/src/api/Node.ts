@@ -1,6 +1,6 @@
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { ApiFailure } from "../ApiFailure.ts"
-import { required } from "../CallParameters.ts"
+import { servedCertificate } from "../CertificateInfo.ts"
 import { all, anyone, type Call, type Endpoint, type Json, may } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { type Machine, nowSeconds } from "../Machine.ts"
@@ -24,6 +24,16 @@ export const nodeFigures = (machine: Machine, now: number): { readonly [key: str
   }
 }
 
+const nodeRow = (call: Call, machine: Machine, online: boolean, now: number): Json => ({
+  id: `node/${machine.node}`,
+  node: machine.node,
+  type: "node",
+  status: online ? "online" : "offline",
+  ...(online ? { level: "" } : {}),
+  ssl_fingerprint: servedCertificate(machine.certificates)?.fingerprint,
+  ...(online && may(call, `/nodes/${machine.node}`, "Sys.Audit") ? nodeFigures(machine, now) : {})
+})
+
 const list: Endpoint = {
   method: "GET",
   path: "/nodes",
@@ -32,15 +42,10 @@ const list: Endpoint = {
   parameters: {},
   handle: (call) =>
     Effect.map(nowSeconds, (now) => ({
-      data: [{
-        id: `node/${call.machine.node}`,
-        node: call.machine.node,
-        type: "node",
-        status: "online",
-        level: "",
-        ssl_fingerprint: call.machine.sslFingerprint,
-        ...(may(call, `/nodes/${call.machine.node}`, "Sys.Audit") ? nodeFigures(call.machine, now) : {})
-      }]
+      data: [
+        nodeRow(call, call.machine, true, now),
+        ...call.machine.peers.map(({ machine, online }) => nodeRow(call, machine, online, now))
+      ]
     }))
 }
 
@@ -58,6 +63,15 @@ const status: Endpoint = {
         uptime: uptime(call.machine, now)
       }
     }))
+}
+
+const certificates: Endpoint = {
+  method: "GET",
+  path: "/nodes/{node}/certificates/info",
+  permission: anyone,
+  protected: false,
+  parameters: inPath,
+  handle: (call) => Effect.sync(() => ({ data: call.machine.certificates.map((one) => ({ ...one })) }))
 }
 
 const versionOf = (machine: Machine): Json => ({
@@ -132,42 +146,6 @@ export const asJson = (value: unknown): Json => {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null
 }
 
-// Seconds between two samples, and how many there are, by timeframe.
-const frames: { readonly [name: string]: readonly [step: number, count: number] } = {
-  hour: [60, 60],
-  day: [1800, 70],
-  week: [10_800, 70],
-  month: [43_200, 70],
-  year: [604_800, 70],
-  decade: [604_800, 70]
-}
-
-const rrd = (path: string, permission: Endpoint["permission"], parameters: Endpoint["parameters"]): Endpoint => ({
-  method: "GET",
-  path,
-  permission,
-  protected: true,
-  parameters: {
-    ...parameters,
-    timeframe: { type: "string", enum: Object.keys(frames) },
-    cf: Formats.choice("AVERAGE", "MAX")
-  },
-  // A host without history: the samples' times are there, and nothing in them, as after a fresh start.
-  handle: (call: Call) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      const [step, count] = frames[required(call, "timeframe")] ?? [60, 60]
-      const last = Math.floor(now / 1000 / step) * step
-      return { data: Array.from({ length: count }, (_, at) => ({ time: last - (count - 1 - at) * step })) }
-    })
-})
-
-const rrds: ReadonlyArray<Endpoint> = [
-  rrd("/nodes/{node}/rrddata", sysAudit, inPath),
-  ...(["lxc", "qemu"] as const).map((type) =>
-    rrd(`/nodes/{node}/${type}/{vmid}/rrddata`, all("/vms/{vmid}", "VM.Audit"), { ...inPath, vmid: Formats.vmid })
-  )
-]
-
 const power: Endpoint = {
   method: "POST",
   path: "/nodes/{node}/status",
@@ -176,7 +154,10 @@ const power: Endpoint = {
   parameters: { ...inPath, command: { type: "string", enum: ["reboot", "shutdown"] } },
   handle: () =>
     Effect.fail(
-      new ApiFailure({ status: 501, message: "the simulated node is rebooted from its console, not over the API" })
+      new ApiFailure({
+        status: 501,
+        message: "pve-sim does not simulate the node's power over the API; reboot it from its console"
+      })
     )
 }
 
@@ -214,9 +195,9 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...versions,
   list,
   status,
+  certificates,
   power,
   syslog,
   time,
-  network,
-  ...rrds
+  network
 ]

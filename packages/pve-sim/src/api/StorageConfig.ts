@@ -1,11 +1,12 @@
 import { Effect } from "effect"
-import { badParameters, died } from "../ApiFailure.ts"
+import { type ApiFailure, died } from "../ApiFailure.ts"
 import { required, textOf } from "../CallParameters.ts"
 import { all, anyone, type Call, type Endpoint, type Json } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
-import { splitList } from "../ParameterSchema.ts"
+import { type Schema, splitList } from "../ParameterSchema.ts"
 import { sha1Hex } from "../Sha1.ts"
 import { type StorageState, typeOf, unusable } from "../StorageState.ts"
+import { activationTrouble, defaultContent, optionTrouble, storageOptions, storageTypes } from "../StorageTypes.ts"
 import { mayListStorage } from "./Storage.ts"
 
 const asRow = ({ config, storage }: StorageState): { readonly [key: string]: Json } => ({
@@ -37,6 +38,10 @@ const stateOf = (call: Call) => {
   return found === undefined ? Effect.fail(died(`storage '${storage}' does not exist`)) : Effect.succeed(found)
 }
 
+/** What goes wrong under the lock of storage.cfg is told with the work that it was. */
+const during = <A>(verb: string, work: Effect.Effect<A, ApiFailure>): Effect.Effect<A, ApiFailure> =>
+  Effect.mapError(work, ({ message }) => died(`${verb} storage failed: ${message}`))
+
 const read: Endpoint = {
   method: "GET",
   path: "/storage/{storage}",
@@ -48,22 +53,25 @@ const read: Endpoint = {
 
 const mayChange = all("/storage", "Datastore.Allocate")
 
-// Of the directory plugin (platform-facts 1.6); other types share most of them.
-const options = {
-  content: Formats.text(),
-  nodes: Formats.text(),
+// Whose values are checked before any plugin looks at them.
+const options: Schema = {
+  ...Object.fromEntries(storageOptions.map((name) => [name, Formats.text()])),
+  path: { type: "string", optional: true, pattern: /^\/[-/a-zA-Z0-9_.@]+$/ },
+  nodes: { type: "string", optional: true, format: Formats.nodeList },
+  content: { type: "string", optional: true, format: Formats.contentList },
   shared: Formats.flag,
   disable: Formats.flag,
-  "prune-backups": Formats.text(),
-  "max-protected-backups": Formats.integer(-1),
-  format: Formats.text(),
-  is_mountpoint: Formats.text(),
   "create-base-path": Formats.flag,
   "create-subdirs": Formats.flag,
   mkdir: Formats.flag,
-  bwlimit: Formats.text(),
-  preallocation: Formats.text(),
-  "content-dirs": Formats.text()
+  sparse: Formats.flag,
+  saferemove: Formats.flag,
+  port: Formats.integer(1, 65_535),
+  "prune-backups": { type: "string", optional: true, format: Formats.retention },
+  "max-protected-backups": Formats.integer(-1),
+  format: Formats.choice("raw", "qcow2", "subvol", "vmdk"),
+  preallocation: Formats.choice("off", "metadata", "falloc", "full"),
+  fingerprint: { type: "string", optional: true, pattern: /^(?:[A-Fa-f0-9]{2}:){31}[A-Fa-f0-9]{2}$/ }
 }
 
 const given = (call: Call): { [key: string]: string } =>
@@ -80,8 +88,7 @@ const create: Endpoint = {
   protected: true,
   parameters: {
     storage: Formats.storage,
-    type: { type: "string", enum: ["dir", "btrfs", "lvm", "lvmthin", "nfs", "cifs", "zfspool", "pbs"] },
-    path: { type: "string", optional: true, pattern: /^\/[-/a-zA-Z0-9_.@]+$/ },
+    type: { type: "string", enum: storageTypes },
     ...options
   },
   handle: (call) =>
@@ -89,19 +96,19 @@ const create: Endpoint = {
       const { content, storages } = call.machine
       const storage = required(call, "storage")
       const type = required(call, "type")
-      if (storages.has(storage)) return yield* died(`storage ID '${storage}' already defined`)
-      if (!["dir", "btrfs"].includes(type)) {
-        return yield* died(`create storage failed: a storage of type '${type}' cannot be reached from this host`)
+      const wrong = optionTrouble(type, given(call), true)
+      if (wrong !== undefined) return yield* died(wrong)
+      if (storages.has(storage)) {
+        return yield* died(`create storage failed: storage ID '${storage}' already defined`)
       }
-      if (textOf(call, "path") === undefined) {
-        return yield* badParameters({ path: "property is missing and it is not optional" })
-      }
+      const away = activationTrouble(storage, type, given(call))
+      if (away !== undefined) return yield* died(`create storage failed: ${away}`)
       // A fresh directory lies on the root file system, whose figures are those of the storage that is there already.
       const root = storages.get("local") ?? Array.from(storages.values())[0]
       const mountpoint = !["0", "no", ""].includes(textOf(call, "is_mountpoint") ?? "")
       storages.set(storage, {
         storage,
-        config: { content: type === "dir" ? "vztmpl,iso,backup" : "images,rootdir", ...given(call) },
+        config: { content: defaultContent(type), ...given(call) },
         total: root?.total ?? 0,
         used: root?.used ?? 0,
         avail: root?.avail ?? 0,
@@ -131,11 +138,15 @@ const update: Endpoint = {
   },
   handle: (call) =>
     Effect.gen(function*() {
-      const state = yield* stateOf(call)
+      const state = yield* during("update", stateOf(call))
       const digest = textOf(call, "digest")
       if (digest !== undefined && digest !== asRow(state)["digest"]) {
-        return yield* died("detected modified configuration - file changed by other user? Try again.")
+        return yield* died(
+          "update storage failed: detected modified configuration - file changed by other user? Try again."
+        )
       }
+      const wrong = optionTrouble(typeOf(state), given(call), false)
+      if (wrong !== undefined) return yield* died(`update storage failed: ${wrong}`)
       const removed = splitList(textOf(call, "delete"))
       const kept = Object.entries(state.config).filter(([key]) => key !== "digest" && !removed.includes(key))
       state.config = { ...Object.fromEntries(kept), ...given(call) }
@@ -150,7 +161,7 @@ const remove: Endpoint = {
   protected: true,
   parameters: { storage: Formats.storage },
   handle: (call) =>
-    Effect.map(stateOf(call), ({ storage }) => {
+    Effect.map(during("delete", stateOf(call)), ({ storage }) => {
       call.machine.storages.delete(storage)
       // Its ACL entries go with it (platform-facts 2.3); its files stay where they are.
       call.machine.access.removePath(`/storage/${storage}`)

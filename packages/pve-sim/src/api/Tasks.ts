@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { badParameters } from "../ApiFailure.ts"
+import { badParameters, died } from "../ApiFailure.ts"
 import { isSet, numberOf, required, textOf } from "../CallParameters.ts"
 import { anyone, type Call, type Endpoint, type Json, may, missing } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
@@ -85,7 +85,8 @@ const list: Endpoint = {
       }
       const found = call.machine.tasks.all.filter(shown)
       const running = found.filter((task) => task.endTime === undefined).toReversed()
-      const ended = found.filter((task) => task.endTime !== undefined).toReversed()
+      // The archive is an index that is written when a task ends.
+      const ended = found.filter((task) => task.endTime !== undefined).toSorted((a, b) => b.endedAs - a.endedAs)
       const rows = [...running.map(runningRow), ...ended.map(archivedRow)]
       const start = numberOf(call, "start", 0)
       return { data: rows.slice(start, start + numberOf(call, "limit", 50)), total: rows.length }
@@ -139,12 +140,18 @@ const status: Endpoint = {
     })
 }
 
+const downloadName = (upid: string): string => {
+  const [, node = "", , , start = "0", type = ""] = upid.split(":")
+  const began = new Date(Number.parseInt(start, 16) * 1000).toISOString().replace(/\.\d+Z$/, "Z")
+  return `task-${node}-${type}-${began}.log`
+}
+
 const log: Endpoint = {
   method: "GET",
   path: "/nodes/{node}/tasks/{upid}/log",
   permission: anyone,
   protected: true,
-  parameters: { ...inPath, start: Formats.integer(0), limit: Formats.integer(0) },
+  parameters: { ...inPath, start: Formats.integer(0), limit: Formats.integer(0), download: Formats.flag },
   handle: (call) =>
     Effect.gen(function*() {
       const upid = required(call, "upid")
@@ -158,6 +165,12 @@ const log: Endpoint = {
         : task.log.length === 0
         ? ["no content"]
         : task.log
+      if (isSet(call, "download")) {
+        if (call.parameters.has("start") || call.parameters.has("limit")) {
+          return yield* died("Parameter 'download' can't be used with other parameters")
+        }
+        return { data: null, download: { name: downloadName(upid), text: lines.map((line) => `${line}\n`).join("") } }
+      }
       const start = numberOf(call, "start", 0)
       const limit = numberOf(call, "limit", 50)
       return {

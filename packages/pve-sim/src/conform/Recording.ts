@@ -1,5 +1,6 @@
 import { FileSystem, Path } from "@effect/platform"
 import { Effect, Order, ParseResult, Schema } from "effect"
+import { ConsoleChange } from "../ConsoleChange.ts"
 import { decodeWorld, type World } from "../World.ts"
 
 /** One exchange recorded from a real host: `NNN-slug.json`. */
@@ -28,14 +29,16 @@ export type Recording = typeof Recording.Type
 export const OutOfBand = Schema.Struct({
   before_n: Schema.Int,
   what: Schema.String,
-  command: Schema.NullOr(Schema.String)
+  command: Schema.NullOr(Schema.String),
+  /** The same in the terms of the control port, where no command line tells it. */
+  changes: Schema.optionalWith(Schema.Array(ConsoleChange), { default: () => [] })
 })
 export type OutOfBand = typeof OutOfBand.Type
 
-/** Exchanges in order, and the host on which they began. */
+/** Exchanges in the order in which they are played, and the host on which they began. */
 export interface Scenario {
   readonly world: World
-  /** The world's own text: what is in it was there before anything random happened. */
+  /** The world's own text without what root did later: what is in it was there before anything random happened. */
   readonly worldText: string
   readonly outOfBand: ReadonlyArray<OutOfBand>
   readonly recordings: ReadonlyArray<Recording>
@@ -52,7 +55,11 @@ export class ScenarioError extends Schema.TaggedError<ScenarioError>()("Scenario
   }
 }
 
-const Notes = Schema.Struct({ out_of_band: Schema.optionalWith(Schema.Array(OutOfBand), { default: () => [] }) })
+const Notes = Schema.Struct({
+  out_of_band: Schema.optionalWith(Schema.Array(OutOfBand), { default: () => [] }),
+  /** `date`: the numbers tell subjects apart, and the answers' dates what came first. */
+  order: Schema.optionalWith(Schema.Literal("number", "date"), { default: () => "number" as const })
+})
 
 const refuse = (reason: ScenarioError["reason"], path: string) => (error: { readonly message: string }) =>
   new ScenarioError({
@@ -68,6 +75,17 @@ const refuse = (reason: ScenarioError["reason"], path: string) => (error: { read
 
 const byNumber = Order.mapInput(Order.number, (one: { readonly n: number }) => one.n)
 
+/**
+ * When a request was sent, in milliseconds: the answer's date tells its second. Answers that took long were sent that much
+ * earlier; for others the part of a second cannot be told.
+ */
+export const sentAt = ({ response }: Recording): number => {
+  const answered = Date.parse(response.headers.find(([name]) => name === "Date")?.[1] ?? "")
+  return Number.isNaN(answered) ? 0 : response.elapsed_ms < 1000 ? answered : answered - response.elapsed_ms
+}
+
+const bySending = Order.combine(Order.mapInput(Order.number, sentAt), byNumber)
+
 /** Reads a folder with `world.json` and `NNN-slug.json` files; other files are left alone. */
 export const readScenario = (
   folder: string
@@ -78,8 +96,7 @@ export const readScenario = (
     const read = (name: string) =>
       files.readFileString(path.join(folder, name)).pipe(Effect.mapError(refuse("unreadable", path.join(folder, name))))
     const worldPath = path.join(folder, "world.json")
-    const worldText = yield* read("world.json")
-    const value = yield* Schema.decode(Schema.parseJson())(worldText).pipe(
+    const value = yield* Schema.decode(Schema.parseJson())(yield* read("world.json")).pipe(
       Effect.mapError(refuse("no-world", worldPath))
     )
     const world = yield* decodeWorld(value, worldPath).pipe(Effect.mapError(refuse("no-world", worldPath)))
@@ -96,5 +113,10 @@ export const readScenario = (
     if (recordings.length === 0) {
       return yield* new ScenarioError({ reason: "empty", path: folder, detail: "there is no exchange in it" })
     }
-    return { world, worldText, outOfBand: notes.out_of_band, recordings: recordings.toSorted(byNumber) }
+    return {
+      world,
+      worldText: JSON.stringify(value, (key, member: unknown) => key === "out_of_band" ? undefined : member),
+      outOfBand: notes.out_of_band,
+      recordings: recordings.toSorted(notes.order === "date" ? bySending : byNumber)
+    }
   })

@@ -2,7 +2,7 @@ import { Effect, Fiber } from "effect"
 import { PveSim } from "../PveSim.ts"
 import type { SimResponse } from "../SimWire.ts"
 import { differences } from "./Difference.ts"
-import type { Recording } from "./Recording.ts"
+import { type Recording, sentAt } from "./Recording.ts"
 import type { Renames } from "./Renames.ts"
 import type { VirtualClock } from "./VirtualClock.ts"
 
@@ -14,13 +14,10 @@ const withSecrets = (value: string): string =>
     .replace(/<([\w.-]+)-token-secret-with-a-wrong-end>/, (_, token: string) => `${secretOf(token)}x`)
     .replace(/<([\w.-]+)-token-secret>/, (_, token: string) => secretOf(token))
 
-/**
- * When a request was sent, in milliseconds: the answer's date tells its second. Answers that took long were sent that much
- * earlier; for others the part of a second cannot be told.
- */
-const sentAt = ({ response }: Recording): number => {
-  const answered = Date.parse(response.headers.find(([name]) => name === "Date")?.[1] ?? "")
-  return Number.isNaN(answered) ? 0 : response.elapsed_ms < 1000 ? answered : answered - response.elapsed_ms
+/** A long body is cut in its recording: `xxx... (512000 characters)`. Its last character went on until then. */
+const wholeBody = (body: string): string => {
+  const [, start, count] = /^(.*)\.\.\. \((\d+) characters\)$/s.exec(body) ?? []
+  return start === undefined ? body : start.padEnd(Number(count), start.at(-1) ?? "")
 }
 
 /** A step of the replay's time in milliseconds; shorter than any task. */
@@ -33,6 +30,8 @@ const patienceMillis = 4 * 3_600_000
 export interface Replay {
   /** What differs between the recorded answer and the simulated one; empty when it conforms. */
   readonly replay: (recording: Recording) => Effect.Effect<ReadonlyArray<string>>
+  /** Sends the request and waits for nothing; the differences come later, when the real host had answered. */
+  readonly begin: (recording: Recording) => Effect.Effect<Effect.Effect<ReadonlyArray<string>>>
 }
 
 /**
@@ -50,7 +49,7 @@ export const makeReplay = (
     const send = (recording: Recording): Effect.Effect<SimResponse> => {
       const { body, headers, method, path } = recording.request
       const [rawPath = "", query = ""] = renames.translate(path).split(/\?(.*)/s)
-      const bytes = new TextEncoder().encode(renames.translate(body ?? ""))
+      const bytes = new TextEncoder().encode(renames.translate(wholeBody(body ?? "")))
       const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), withSecrets(value)])
       return sim.handle({
         method,
@@ -63,8 +62,10 @@ export const makeReplay = (
 
     /** The answer, with time going on for as long as it takes. */
     const exchange = (recording: Recording): Effect.Effect<SimResponse> =>
+      Effect.flatMap(Effect.forkDaemon(send(recording)), awaited)
+
+    const awaited = (fiber: Fiber.Fiber<SimResponse>): Effect.Effect<SimResponse> =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.fork(send(recording))
         for (;;) {
           yield* time.advanceTo(time.now())
           const done = yield* Fiber.poll(fiber)
@@ -95,7 +96,15 @@ export const makeReplay = (
         return compare(renames, recording, response, world)
       })
 
-    return { replay }
+    const begin = (recording: Recording) =>
+      Effect.gen(function*() {
+        yield* time.advanceTo(sentAt(recording))
+        return yield* Effect.forkDaemon(send(recording))
+      }).pipe(
+        Effect.map((fiber) => Effect.map(awaited(fiber), (response) => compare(renames, recording, response, world)))
+      )
+
+    return { replay, begin }
   })
 
 const jsonOf = (response: SimResponse): unknown => {

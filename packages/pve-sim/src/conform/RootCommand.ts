@@ -177,6 +177,9 @@ const understand = (command: ReadonlyArray<string>, secretOf: (token: string) =>
   switch (program) {
     case "pct":
       return pct(rest)
+    case "qm":
+      // Its verbs are pct's; a virtual machine is made from what no line of options tells.
+      return rest[0] === "create" ? "unknown" : pct(rest)
     case "pveum":
       return pveum(rest, secretOf)
     case "pvesm":
@@ -218,7 +221,7 @@ export const rootChanges = (
     [command.join(" ").replaceAll("\n", " "), understand(command, secretOf)] as const
   )
   return {
-    changes: understood.flatMap(([, changes]) => typeof changes === "string" ? [] : changes),
+    changes: [...note.changes, ...understood.flatMap(([, changes]) => typeof changes === "string" ? [] : changes)],
     refused: understood.flatMap(([command, changes]) =>
       typeof changes === "string" ? [`${command}: this command is not understood`] : []
     )
