@@ -43,9 +43,25 @@ export const WaitingHost = Schema.Struct({
   node: NodeName,
   publicKey: HostPublicKey,
   agentVersion: Schema.String,
-  since: EpochMillis
+  since: EpochMillis,
+  /** Hosts in service that have the same node name: was one of them installed anew? */
+  namesakes: Schema.optionalWith(Schema.Array(Schema.Struct({ host: HostId, lastSeen: EpochMillis })), {
+    default: () => []
+  })
 })
 export type WaitingHost = typeof WaitingHost.Type
+
+/** A host that was accepted and has not reported yet. */
+export const ExpectedHost = Schema.Struct({
+  host: HostId,
+  node: NodeName,
+  acceptedAt: EpochMillis,
+  acceptedBy: Schema.String,
+  /** Why that calls for a person by now; null while it is early, or when somebody acknowledged it. */
+  attention: Schema.NullOr(Schema.String),
+  acknowledged: Schema.NullOr(Schema.String)
+})
+export type ExpectedHost = typeof ExpectedHost.Type
 
 /** A one-time token as it is made; the hub keeps its hash only. */
 export const EnrolmentToken = Schema.Struct({
@@ -96,7 +112,7 @@ export const EnrolmentGroup = HttpApiGroup.make("enrolment")
       .annotate(OpenApi.Summary, "The accepted host's Bearer, for proof of its key; an earlier one is revoked")
   )
 
-/** What changes who may do what. Only `waiting` is open to every role. */
+/** What changes who may do what. Only `waiting` and `expected` are open to every role. */
 export const AdministrationGroup = HttpApiGroup.make("administration")
   .add(
     HttpApiEndpoint.post("enrol", "/enrolment-tokens")
@@ -114,6 +130,30 @@ export const AdministrationGroup = HttpApiGroup.make("administration")
       .addSuccess(Schema.Array(WaitingHost))
       .addError(HubUnavailable)
       .annotate(OpenApi.Summary, "Hosts that asked to be let in, the longest-waiting first")
+  )
+  .add(
+    HttpApiEndpoint.get("expected", "/expected")
+      .addSuccess(Schema.Array(ExpectedHost))
+      .addError(HubUnavailable)
+      .annotate(OpenApi.Summary, "Hosts that were accepted and have not reported yet")
+  )
+  .add(
+    HttpApiEndpoint.post("reject", "/waiting/:hostId/reject")
+      .setPath(Schema.Struct({ hostId: HostId }))
+      .setPayload(Schema.Struct({ publicKey: HostPublicKey }))
+      .addSuccess(Schema.Void)
+      .addError(HubNotFound)
+      .addError(HubUnavailable)
+      .annotate(OpenApi.Summary, "Remove a waiting key, and void the one-time token that it came with (admin)")
+  )
+  .add(
+    HttpApiEndpoint.post("retire", "/hosts/:hostId/retire")
+      .setPath(Schema.Struct({ hostId: HostId }))
+      .setPayload(Schema.Struct({ retired: Schema.Boolean }))
+      .addSuccess(Schema.Void)
+      .addError(HubNotFound)
+      .addError(HubUnavailable)
+      .annotate(OpenApi.Summary, "Expect a host no more and revoke its token; or take that back (admin)")
   )
   .add(
     HttpApiEndpoint.post("accept", "/hosts/:hostId/accept")

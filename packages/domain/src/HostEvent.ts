@@ -18,7 +18,15 @@ export const knownEventKinds = [
   "storage.online",
   "state.unwritable",
   "state.recovered",
-  "envelope.ignored"
+  "envelope.ignored",
+  "op.accepted",
+  "op.refused",
+  "op.started",
+  "op.finished",
+  "op.failed",
+  "op.unknown",
+  "hold.set",
+  "hold.released"
 ] as const
 export type KnownEventKind = (typeof knownEventKinds)[number]
 

@@ -78,6 +78,19 @@ export const ReportSections = Schema.Struct({
 })
 export type ReportSections = typeof ReportSections.Type
 
+/** What a signed operation for this host must name, and what it will be held against (protocol 5). */
+export const TrustStatus = Schema.Struct({
+  /** The incarnation of the record of spent nonces: an op names it as its `hostEpoch`. */
+  opEpoch: HostEpoch,
+  /** The number of that record's last change: an op's `storeSeqMin`, by which a host that was set back is noticed. */
+  storeSeq: Schema.NonNegativeInt,
+  /** SHA-256 of the list of signers and of the policy that hold now; null where there is none. */
+  signers: Schema.NullOr(Sha256Hex),
+  policy: Schema.NullOr(Sha256Hex),
+  hold: Schema.NullOr(Schema.Struct({ since: EpochMillis, reason: Schema.String }))
+})
+export type TrustStatus = typeof TrustStatus.Type
+
 /**
  * What an agent says to its hub, once a cycle.
  *
@@ -96,6 +109,8 @@ export const HostReport = Schema.Struct({
   events: Schema.Array(HostEvent),
   /** How many events of this host epoch fell out of the bounded queue before a hub took them: more than none means a gap. */
   eventsDropped: Schema.NonNegativeInt,
-  sections: ReportSections
+  sections: ReportSections,
+  /** Null: the host can't say, and takes no signed operation. Agents before 0.3 say nothing. */
+  trust: Schema.optional(Schema.NullOr(TrustStatus))
 })
 export type HostReport = typeof HostReport.Type

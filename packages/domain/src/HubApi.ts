@@ -1,19 +1,15 @@
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
+import { AlarmGroup } from "./AlarmApi.ts"
 import { AdministrationGroup, EnrolmentGroup } from "./EnrolmentApi.ts"
-import { Envelope, SignedBytes } from "./Envelope.ts"
+import { SignedBytes } from "./Envelope.ts"
 import { HostEvent } from "./HostEvent.ts"
+import { HostHistory } from "./HostHistory.ts"
 import { HostId } from "./HostId.ts"
-import { HostReport, Inventory, ReportingHost, ReportSections, Samples } from "./HostReport.ts"
-import { HostAuthorization, OperatorAuthorization } from "./HubPrincipal.ts"
-import {
-  HubBadReport,
-  HubForbidden,
-  HubNotFound,
-  HubTooLarge,
-  HubTooManyRequests,
-  HubUnavailable
-} from "./HubRefusal.ts"
+import { Inventory, ReportingHost, ReportSections, Samples } from "./HostReport.ts"
+import { OperatorAuthorization } from "./HubPrincipal.ts"
+import { HubNotFound, HubUnavailable } from "./HubRefusal.ts"
+import { apiPrefix, ReportsGroup } from "./ReportsApi.ts"
 import { EpochMillis } from "./Time.ts"
 
 /** One line of `felhom hosts`. */
@@ -38,8 +34,14 @@ export const HostSummary = Schema.Struct({
   events: Schema.Int,
   /** Event numbers that never arrived: none is what every operator wants to see. */
   eventsMissing: Schema.Int,
+  /** Events that went to the hub's store between the backup that it was restored from and that restore: they are not here. */
+  eventsBeforeRestore: Schema.optionalWith(Schema.Int, { default: () => 0 }),
   /** What needs a person, worst first; empty when all is well. */
-  attention: Schema.Array(Schema.String)
+  attention: Schema.Array(Schema.String),
+  /** What somebody acknowledged, and who, for as long as that holds. */
+  acknowledged: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] }),
+  /** When the host was retired: it is expected no more. Null while it is in service. */
+  retiredAt: Schema.optionalWith(Schema.NullOr(EpochMillis), { default: () => null })
 })
 export type HostSummary = typeof HostSummary.Type
 
@@ -65,33 +67,25 @@ export type SignedReports = typeof SignedReports.Type
 
 const hostPath = Schema.Struct({ hostId: HostId })
 
+/** What a hub says of itself to whoever asks. */
+export const HubHealth = Schema.Struct({
+  version: Schema.String,
+  storeEpoch: Schema.String,
+  /** When the store was restored from a backup, and when that backup was made; absent when it never was. */
+  restoredAt: Schema.optional(EpochMillis),
+  backupMadeAt: Schema.optional(EpochMillis),
+  /** Whether people are told of alarms: `none` when no channel is set up, `failing` when nothing gets through one of them. */
+  notices: Schema.optional(Schema.Literal("none", "ok", "failing"))
+})
+export type HubHealth = typeof HubHealth.Type
+
 const HealthGroup = HttpApiGroup.make("health")
   .add(
     HttpApiEndpoint.get("health", "/health")
-      .addSuccess(Schema.Struct({ version: Schema.String, storeEpoch: Schema.String }))
+      .addSuccess(HubHealth)
       .addError(HubUnavailable)
       .annotate(OpenApi.Summary, "Whether the hub is up, and which incarnation of its store it serves")
   )
-
-const ReportsGroup = HttpApiGroup.make("reports")
-  .add(
-    HttpApiEndpoint.post("report", "/hosts/:hostId/report")
-      .setPath(hostPath)
-      .setPayload(HostReport)
-      .addSuccess(Envelope)
-      .addError(HubBadReport)
-      .addError(HubForbidden)
-      .addError(HubTooLarge)
-      .addError(HubTooManyRequests)
-      .addError(HubUnavailable)
-      .annotate(OpenApi.Summary, "A host's report in, its envelope out: the only exchange an agent has with its hub")
-      .annotate(
-        OpenApi.Description,
-        "The body may be gzip-compressed (Content-Encoding: gzip). Felhom-Signature carries the host's SSHSIG over the " +
-          "unpacked body, as the blob in base64; a host whose key is pinned must send it."
-      )
-  )
-  .middleware(HostAuthorization)
 
 const HostsGroup = HttpApiGroup.make("hosts")
   .add(
@@ -132,6 +126,20 @@ const HostsGroup = HttpApiGroup.make("hosts")
       .addError(HubUnavailable)
       .annotate(OpenApi.Summary, "The events of a host's present epoch in their order, oldest first")
   )
+  .add(
+    HttpApiEndpoint.get("history", "/hosts/:hostId/history")
+      .setPath(hostPath)
+      .setUrlParams(Schema.Struct({
+        since: Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative(), Schema.brand("EpochMillis"))
+      }))
+      .addSuccess(HostHistory)
+      .addError(HubNotFound)
+      .addError(HubUnavailable)
+      .annotate(
+        OpenApi.Summary,
+        "A host's load and the use of its storages since a moment, in spans that grow with the age"
+      )
+  )
   .middleware(OperatorAuthorization)
 
 /**
@@ -144,7 +152,8 @@ export class HubApi extends HttpApi.make("felhom-hub")
   .add(HostsGroup)
   .add(EnrolmentGroup)
   .add(AdministrationGroup)
-  .prefix("/api/v1")
+  .add(AlarmGroup)
+  .prefix(apiPrefix)
   .annotate(OpenApi.Title, "felhom hub")
   .annotate(OpenApi.Version, "1")
 {}

@@ -1,5 +1,3 @@
-import { Either } from "effect"
-
 const encoder = new TextEncoder()
 
 /** Bytes put one after another. */
@@ -25,22 +23,3 @@ export const sshString = (value: string | Uint8Array): Uint8Array => {
   const bytes = typeof value === "string" ? encoder.encode(value) : value
   return concatBytes([uint32(bytes.length), bytes])
 }
-
-/** Reads from the front of `bytes`; every reading gives what is left, or says that the bytes end too early. */
-export interface Taken<A> {
-  readonly value: A
-  readonly rest: Uint8Array
-}
-
-const tooShort = "it ends in the middle of a field"
-
-export const takeBytes = (bytes: Uint8Array, length: number): Either.Either<Taken<Uint8Array>, string> =>
-  length > bytes.length
-    ? Either.left(tooShort)
-    : Either.right({ value: bytes.slice(0, length), rest: bytes.slice(length) })
-
-export const takeUint32 = (bytes: Uint8Array): Either.Either<Taken<number>, string> =>
-  Either.map(takeBytes(bytes, 4), ({ rest, value }) => ({ value: new DataView(value.buffer).getUint32(0), rest }))
-
-export const takeString = (bytes: Uint8Array): Either.Either<Taken<Uint8Array>, string> =>
-  Either.flatMap(takeUint32(bytes), ({ rest, value }) => takeBytes(rest, value))

@@ -1,7 +1,8 @@
 import { Effect, Either, Encoding, Schema } from "effect"
+import { ByteReader, byteText, sameBytes, strictText, type Work } from "./ByteReader.ts"
 import { Ed25519, type Ed25519Key } from "./port/Ed25519.ts"
 import { isSmallOrder } from "./SmallOrderKey.ts"
-import { concatBytes, sshString, takeBytes, type Taken, takeString, takeUint32, uint32 } from "./SshWire.ts"
+import { concatBytes, sshString, uint32 } from "./SshWire.ts"
 
 /** Why a signature is not accepted; `detail` says where. Nothing that it covers may be believed. */
 export class SshsigError extends Schema.TaggedError<SshsigError>()("SshsigError", {
@@ -13,7 +14,18 @@ export class SshsigError extends Schema.TaggedError<SshsigError>()("SshsigError"
   }
 }
 
-/** A signature in OpenSSH's own form (PROTOCOL.sshsig), taken apart but not verified. */
+/** A signature in OpenSSH's own form (PROTOCOL.sshsig) by a key of any type, taken apart but not verified. */
+export interface SshsigParts {
+  /** The key's blob, as it stands in `authorized_keys` before base64. */
+  readonly publicKey: Uint8Array
+  /** No NUL is in it. */
+  readonly namespace: string
+  readonly hash: "sha256" | "sha512"
+  /** `string type`, then what that type holds. */
+  readonly signature: Uint8Array
+}
+
+/** The same by an ed25519 key, as hosts sign. */
 export interface Sshsig {
   /** 32 bytes; never a small-order point. */
   readonly publicKey: Uint8Array
@@ -31,13 +43,10 @@ const footer = "-----END SSH SIGNATURE-----"
 /** As `ssh-keygen` breaks its lines. */
 const lineLength = 70
 
-/** Bounds of protocol 5, in characters and bytes. */
+/** Bounds of protocol 5, in bytes. */
 const limits = { armor: 16 * 1024, blob: 8 * 1024, line: 64 } as const
 
 const refuse = (reason: SshsigError["reason"], detail: string) => Either.left(new SshsigError({ reason, detail }))
-
-const decoder = new TextDecoder()
-const text = (bytes: Uint8Array): string => decoder.decode(bytes)
 
 /** Base64 with its padding and nothing else: the one text for these bytes. */
 export const decodeCanonicalBase64 = (base64: string): Either.Either<Uint8Array, string> =>
@@ -47,10 +56,15 @@ export const decodeCanonicalBase64 = (base64: string): Either.Either<Uint8Array,
       Encoding.encodeBase64(bytes) === base64 ? Either.right(bytes) : Either.left("its base64 is not canonical")
   )
 
+const utf8 = new TextEncoder()
+
 /** The blob of an armored signature: LF only, nothing around it, canonical base64 in lines of one length. */
-export const readArmor = (armored: string): Either.Either<Uint8Array, SshsigError> => {
-  if (armored.length > limits.armor) return refuse("armor", `it is longer than ${limits.armor} characters`)
-  const lines = (armored.endsWith("\n") ? armored.slice(0, -1) : armored).split("\n")
+export const readArmor = (armored: string | Uint8Array, work?: Work): Either.Either<Uint8Array, SshsigError> => {
+  // No character is less than one byte: what is too long is not even encoded.
+  if (armored.length > limits.armor) return refuse("armor", `it is longer than ${limits.armor} bytes`)
+  const reader = new ByteReader(typeof armored === "string" ? utf8.encode(armored) : armored, work)
+  const lines: Array<string> = []
+  for (let line = reader.line(); line !== undefined; line = reader.line()) lines.push(byteText(line))
   const body = lines.slice(1, -1)
   if (lines[0] !== header || lines.at(-1) !== footer || body.length === 0) {
     return refuse("armor", `it does not stand alone between ${header} and ${footer}`)
@@ -83,13 +97,14 @@ const typedValue = (
   length: number
 ): Either.Either<Uint8Array, SshsigError> =>
   Either.gen(function*() {
-    const type = yield* orRefused(reason, takeString(bytes))
-    if (text(type.value) !== keyType) return yield* refuse(reason, `its ${reason} is not of the type ${keyType}`)
-    const value = yield* orRefused(reason, takeString(type.rest))
-    if (value.rest.length > 0 || value.value.length !== length) {
+    const reader = new ByteReader(bytes)
+    const type = yield* orRefused(reason, reader.string())
+    if (byteText(type) !== keyType) return yield* refuse(reason, `its ${reason} is not of the type ${keyType}`)
+    const value = yield* orRefused(reason, reader.string())
+    if (reader.left > 0 || value.length !== length) {
       return yield* refuse(reason, `its ${reason} is not of ${length} bytes`)
     }
-    return value.value
+    return value
   })
 
 const hashOf = (name: string): Either.Either<Sshsig["hash"], SshsigError> =>
@@ -97,39 +112,47 @@ const hashOf = (name: string): Either.Either<Sshsig["hash"], SshsigError> =>
     ? Either.right(name)
     : refuse("hash", "its hash is neither sha256 nor sha512")
 
+const namespaceOf = (bytes: Uint8Array): Either.Either<string, SshsigError> => {
+  const namespace = strictText(bytes)
+  return namespace === undefined || namespace === "" || namespace.includes("\0")
+    ? refuse("namespace", "its namespace is empty, or is no text")
+    : Either.right(namespace)
+}
+
 /**
  * Takes a signature's blob apart, stricter than `ssh-keygen -Y verify` does: version 1, an empty `reserved`, sha256 or sha512,
- * ssh-ed25519 only, no small-order key, and no byte too many at any level (protocol 5).
+ * and no byte too many (protocol 5). The key and the signature in it are still those bytes that were sent.
  */
-export const readBlob = (blob: Uint8Array): Either.Either<Sshsig, SshsigError> =>
+export const readParts = (blob: Uint8Array, work?: Work): Either.Either<SshsigParts, SshsigError> =>
   Either.gen(function*() {
     if (blob.length > limits.blob) return yield* refuse("blob", `it is longer than ${limits.blob} bytes`)
-    const field = (bytes: Uint8Array): Either.Either<Taken<Uint8Array>, SshsigError> =>
-      orRefused("blob", takeString(bytes))
-    const preamble = yield* orRefused("blob", takeBytes(blob, magic.length))
-    if (text(preamble.value) !== magic) return yield* refuse("blob", `it does not begin with ${magic}`)
-    const found = yield* orRefused("blob", takeUint32(preamble.rest))
-    if (found.value !== version) return yield* refuse("version", `its version is ${found.value} and not ${version}`)
-    const key = yield* field(found.rest)
-    const publicKey = yield* typedValue(key.value, "key", 32)
+    const reader = new ByteReader(blob, work)
+    const preamble = yield* orRefused("blob", reader.take(magic.length))
+    if (byteText(preamble) !== magic) return yield* refuse("blob", `it does not begin with ${magic}`)
+    const found = yield* orRefused("blob", reader.uint32())
+    if (found !== version) return yield* refuse("version", `its version is ${found} and not ${version}`)
+    const publicKey = yield* orRefused("blob", reader.string())
+    const namespace = yield* namespaceOf(yield* orRefused("blob", reader.string()))
+    const reserved = yield* orRefused("blob", reader.string())
+    if (reserved.length > 0) return yield* refuse("reserved", "its reserved field is not empty")
+    const hash = yield* hashOf(byteText(yield* orRefused("blob", reader.string())))
+    const signature = yield* orRefused("blob", reader.string())
+    if (reader.left > 0) return yield* refuse("blob", "there are bytes after its end")
+    return { publicKey, namespace, hash, signature }
+  })
+
+/** The same for a host's signature: ssh-ed25519 only, and no small-order key. */
+export const readBlob = (blob: Uint8Array): Either.Either<Sshsig, SshsigError> =>
+  Either.gen(function*() {
+    const parts = yield* readParts(blob)
+    const publicKey = yield* typedValue(parts.publicKey, "key", 32)
     if (isSmallOrder(publicKey)) return yield* refuse("key", "its key is of small order: anybody can sign for it")
-    const namespace = yield* field(key.rest)
-    const reserved = yield* field(namespace.rest)
-    if (reserved.value.length > 0) return yield* refuse("reserved", "its reserved field is not empty")
-    const hash = yield* field(reserved.rest)
-    const signature = yield* field(hash.rest)
-    if (signature.rest.length > 0) return yield* refuse("blob", "there are bytes after its end")
-    return {
-      publicKey,
-      namespace: text(namespace.value),
-      hash: yield* hashOf(text(hash.value)),
-      signature: yield* typedValue(signature.value, "signature", 64)
-    }
+    return { ...parts, publicKey, signature: yield* typedValue(parts.signature, "signature", 64) }
   })
 
 /** What the key really signs: never the message itself, so that no other protocol's signature can pass for one of these. */
-const signedData = (namespace: string, hash: Sshsig["hash"], digest: Uint8Array): Uint8Array =>
-  concatBytes([new TextEncoder().encode(magic), ...[namespace, "", hash, digest].map(sshString)])
+export const signedData = (namespace: string, hash: Sshsig["hash"], digest: Uint8Array): Uint8Array =>
+  concatBytes([utf8.encode(magic), ...[namespace, "", hash, digest].map(sshString)])
 
 /** Signs the message's exact bytes (sha512). The blob; `writeArmor` makes a file for `ssh-keygen` of it. */
 export const signSshsig = (
@@ -142,16 +165,13 @@ export const signSshsig = (
     const digest = yield* curve.digest("sha512", message)
     const signature = yield* curve.sign(key, signedData(namespace, "sha512", digest))
     return concatBytes([
-      new TextEncoder().encode(magic),
+      utf8.encode(magic),
       uint32(version),
       sshString(publicKeyBlob(key.publicKey)),
       ...[namespace, "", "sha512"].map(sshString),
       sshString(concatBytes([sshString(keyType), sshString(signature)]))
     ])
   })
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, index) => byte === b[index])
 
 /**
  * Whether the blob is a signature over exactly these bytes, in this namespace. With `expected` it must be by that key; else

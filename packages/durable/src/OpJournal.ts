@@ -1,35 +1,159 @@
-import { formatGuestRef, type GuestRef, type SnapshotName } from "@felhom/domain/ProxmoxId"
+import type { OpId } from "@felhom/domain/OpId"
+import type { Crypto } from "@felhom/domain/port/Crypto"
+import type { FileSteps } from "@felhom/domain/port/FileSteps"
+import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import type { TaskOutcome } from "@felhom/domain/TaskOutcome"
+import { EpochMillis } from "@felhom/domain/Time"
 import type { Upid } from "@felhom/domain/Upid"
-import type { Mandate, SnapshotDestruction } from "@felhom/mandate/Mandate"
+import type { Destruction, Mandate, SnapshotDestruction } from "@felhom/mandate/Mandate"
 import { MandateMint } from "@felhom/mandate/Mandate"
-import { Context, Effect, Layer, Ref, Schema } from "effect"
+import { Clock, Context, Effect, Either, Layer, Schema, type Scope } from "effect"
+import * as DurableLog from "./DurableLog.ts"
+import { DurableLogError } from "./DurableLogError.ts"
+import {
+  type AcceptedOp,
+  type IntendedCall,
+  JournalRecord,
+  type MadeGuest,
+  type MadeObject,
+  type OpOutcome
+} from "./JournalRecord.ts"
+import { applied, emptyJournal, formatMade, type JournalState, type OpenOp, recordsOf } from "./JournalState.ts"
 
 /** The journal holds no record that this agent made the object, so it has no right to destroy it. */
-export class NotOurs extends Schema.TaggedError<NotOurs>()("NotOurs", { object: Schema.String }) {
+export class NotOurs extends Schema.TaggedError<NotOurs>()("NotOurs", {
+  object: Schema.String,
+  /** Its removal was begun before a restart, and may have been done: what has the name now may be somebody else's. */
+  removalBegun: Schema.optionalWith(Schema.Boolean, { default: () => false })
+}) {
   override get message(): string {
-    return `no record that this agent made ${this.object}; it is left alone`
+    return this.removalBegun
+      ? `${this.object} was being removed when the agent stopped, so what is there now may not be ours; look at it, and remove it by hand`
+      : `no record that this agent made ${this.object}; it is left alone`
   }
 }
 
-/** The only thing that the agent makes by itself so far. */
-export interface MadeSnapshot {
-  readonly guest: GuestRef
-  readonly snapshot: SnapshotName
+/** The step can't follow what the journal holds of the op. Nothing was written. */
+export class OpOutOfOrder extends Schema.TaggedError<OpOutOfOrder>()("OpOutOfOrder", { detail: Schema.String }) {
+  override get message(): string {
+    return `${this.detail}; nothing is done for it`
+  }
 }
 
+/** The destruction of a whole guest. */
+export type GuestDestruction = Extract<Destruction, { readonly op: "guest.destroy" }>
+
+type Written = Effect.Effect<void, OpOutOfOrder | DurableLogError>
+
 /**
- * What this agent made itself, known from awaited tasks and never from a name, tag or description, which anybody can write.
- * It is the only source of `own` mandates.
+ * What this agent is doing, from the moment that an op was accepted until its end was reported; and what it made itself, known
+ * from awaited tasks and never from a name, tag or description, which anybody can write: the only source of `own` mandates.
+ *
+ * Each step is on the disk before it answers. After a crash `open` says what was under way: an op at the stage `intent` may
+ * have been sent or not, which only the host's list of tasks can tell, and is never sent again.
  */
 export class OpJournal extends Context.Tag("felhom/durable/OpJournal")<OpJournal, {
+  /** Takes an op on. Refused while there is too little space left to write it to its end. */
+  readonly accepted: (op: AcceptedOp) => Written
+  /** The call is made right after this. */
+  readonly intent: (op: OpId, call: IntendedCall) => Written
+  /** Proxmox answered the call with this UPID. */
+  readonly started: (op: OpId, upid: Upid) => Written
+  readonly ended: (op: OpId, outcome: OpOutcome) => Written
+  /** Its end is known to the hub, or is on its way in the durable queue of events: it is forgotten here. */
+  readonly reported: (op: OpId) => Written
+  /** All ops that were accepted and not yet reported, oldest first. */
+  readonly open: Effect.Effect<ReadonlyArray<OpenOp>, DurableLogError>
   /** Records the object if the task that makes it is known to have done so; any other outcome records nothing. */
-  readonly made: (object: MadeSnapshot, outcome: TaskOutcome) => Effect.Effect<void>
-  /** The mandate for one destruction of an object on record. */
-  readonly own: (destruction: SnapshotDestruction) => Effect.Effect<Mandate, NotOurs>
+  readonly made: (object: MadeObject, outcome: TaskOutcome) => Effect.Effect<void, DurableLogError>
+  /**
+   * The mandate for one destruction of a snapshot on record. One that deletes is written down before; after a restart in the
+   * middle of it there is no second mandate, as the name may be somebody else's by then.
+   */
+  readonly own: (destruction: SnapshotDestruction) => Effect.Effect<Mandate, NotOurs | DurableLogError>
+  /** The same for a guest on record, which must still have the identity that it was made with. */
+  readonly ownGuest: (
+    destruction: GuestDestruction,
+    identity: string
+  ) => Effect.Effect<Mandate, NotOurs | DurableLogError>
+  /** The object was seen to be gone: what has its name from now on is not ours. */
+  readonly gone: (object: MadeObject) => Effect.Effect<void, DurableLogError>
 }>() {}
 
-const keyOf = (object: MadeSnapshot): string => `${formatGuestRef(object.guest)} snapshot ${object.snapshot}`
+const text = { decode: new TextDecoder(), encode: new TextEncoder() }
+const RecordJson = Schema.parseJson(JournalRecord)
+const encodeRecord = (record: JournalRecord): Effect.Effect<Uint8Array> =>
+  Effect.map(Effect.orDie(Schema.encode(RecordJson)(record)), (json) => text.encode.encode(json))
+const encodeRecordSync = Schema.encodeSync(RecordJson)
+
+/** Where records go to, and what the file holds at present. */
+interface Paper {
+  readonly write: (record: JournalRecord) => Effect.Effect<void, DurableLogError>
+  readonly hasRoom: Effect.Effect<void, DurableLogError>
+  /** Writes the file anew, if it has become much larger than what it must hold. */
+  readonly shorten: (state: JournalState) => Effect.Effect<void, DurableLogError>
+}
+
+const makeOn = (
+  mint: typeof MandateMint.Service,
+  paper: Paper,
+  found: JournalState
+): Effect.Effect<typeof OpJournal.Service> =>
+  Effect.gen(function*() {
+    let state = found
+    const one = yield* Effect.makeSemaphore(1)
+    // Only what was begun before this start is in doubt; what this process began, it knows the end of.
+    const inDoubt = new Set([...found.made].flatMap(([key, { removing }]) => (removing ? [key] : [])))
+
+    const put = (record: JournalRecord): Written =>
+      one.withPermits(1)(Effect.uninterruptible(Effect.gen(function*() {
+        const next = yield* Either.mapLeft(applied(state, record), (detail) => new OpOutOfOrder({ detail }))
+        yield* paper.write(record)
+        state = next
+        yield* paper.shorten(next)
+      })))
+    const at = Effect.map(Clock.currentTimeMillis, (now) => EpochMillis.make(now))
+    /** For records that can always follow. */
+    const note = (record: JournalRecord) => Effect.catchTag(put(record), "OpOutOfOrder", Effect.die)
+
+    const right = (object: MadeObject, destruction: Destruction, shown: string, removes: boolean) =>
+      Effect.gen(function*() {
+        const key = formatMade(object)
+        const held = state.made.get(key)
+        if (held === undefined) return yield* new NotOurs({ object: shown })
+        if (inDoubt.has(key)) return yield* new NotOurs({ object: shown, removalBegun: true })
+        if (removes) yield* note({ _tag: "removing", object: held.object })
+        return yield* mint.own(destruction, held.upid)
+      })
+
+    return OpJournal.of({
+      accepted: (op) => Effect.zipRight(paper.hasRoom, Effect.flatMap(at, (at) => put({ _tag: "accepted", at, op }))),
+      intent: (op, call) => Effect.flatMap(at, (at) => put({ _tag: "intent", at, op, call })),
+      started: (op, upid) => Effect.flatMap(at, (at) => put({ _tag: "started", at, op, upid })),
+      ended: (op, outcome) => Effect.flatMap(at, (at) => put({ _tag: "ended", at, op, outcome })),
+      reported: (op) => put({ _tag: "reported", op }),
+      open: Effect.sync(() => [...state.ops.values()]),
+      made: (object, outcome) => {
+        const done = outcome._tag === "ok" || outcome._tag === "warnings"
+        const upid = done ? outcome.upid : null
+        if (upid === null) return Effect.void
+        return Effect.zipRight(
+          Effect.sync(() => inDoubt.delete(formatMade(object))),
+          note({ _tag: "made", object, upid })
+        )
+      },
+      own: (destruction) => {
+        const object = { guest: destruction.guest, snapshot: destruction.snapshot }
+        return right(object, destruction, formatMade(object), destruction.op === "snapshot.delete")
+      },
+      ownGuest: (destruction, identity) => {
+        const object: MadeGuest = { guest: destruction.guest, identity }
+        return right(object, destruction, formatGuestRef(destruction.guest), true)
+      },
+      gone: (object) =>
+        Effect.suspend(() => state.made.has(formatMade(object)) ? note({ _tag: "gone", object }) : Effect.void)
+    })
+  })
 
 /**
  * Keeps its record in memory: enough for a program that removes what it made before it ends, like the selftests. After a
@@ -37,22 +161,76 @@ const keyOf = (object: MadeSnapshot): string => `${formatGuestRef(object.guest)}
  */
 export const layerMemory: Layer.Layer<OpJournal, never, MandateMint> = Layer.effect(
   OpJournal,
+  Effect.flatMap(
+    MandateMint,
+    (mint) => makeOn(mint, { write: () => Effect.void, hasRoom: Effect.void, shorten: () => Effect.void }, emptyJournal)
+  )
+).pipe(Layer.ensureRequirementsType<MandateMint>())
+
+const load = (path: string) => (records: ReadonlyArray<Uint8Array>): Effect.Effect<JournalState, DurableLogError> =>
+  Effect.gen(function*() {
+    const refuse = (detail: string) => new DurableLogError({ reason: "unreadable", path, detail })
+    let state = emptyJournal
+    for (const record of records) {
+      const decoded = yield* Effect.mapError(
+        Schema.decodeUnknown(RecordJson)(text.decode.decode(record)),
+        () => refuse("it holds a record that can't be read")
+      )
+      state = yield* Either.mapLeft(applied(state, decoded), refuse)
+    }
+    return state
+  })
+
+const encoded = (state: JournalState): ReadonlyArray<Uint8Array> =>
+  recordsOf(state).map((record) => text.encode.encode(encodeRecordSync(record)))
+
+// A file that has grown to this many times of what it was is rewritten; below the size, it is not worth it.
+const rewriteFactor = 2
+const rewriteFrom = 256 * 1024
+
+const openJournal = (directory: string) =>
   Effect.gen(function*() {
     const mint = yield* MandateMint
-    const record = yield* Ref.make<ReadonlyMap<string, Upid>>(new Map())
+    const name = "journal"
+    const { loaded, log } = yield* DurableLog.open({
+      directory,
+      name,
+      load: load(`${directory}/${name}.log`),
+      keep: encoded
+    })
+    let sizeAtRewrite = yield* log.size
+    const shorten = (state: JournalState) =>
+      Effect.gen(function*() {
+        const size = yield* log.size
+        if (size < rewriteFrom || size < rewriteFactor * sizeAtRewrite) return
+        yield* log.rewrite(encoded(state))
+        sizeAtRewrite = yield* log.size
+      })
+    const write = (record: JournalRecord) => Effect.flatMap(encodeRecord(record), log.append)
+    return yield* makeOn(mint, { write, hasRoom: log.hasRoom, shorten }, loaded)
+  })
+
+type Journal = typeof OpJournal.Service
+
+const make = (
+  directory: string
+): Effect.Effect<Journal, never, FileSteps | Crypto | MandateMint | Scope.Scope> =>
+  Effect.map(DurableLog.openOnce(openJournal(directory)), (opened) => {
+    const use = <A, E>(f: (journal: Journal) => Effect.Effect<A, E>) => Effect.flatMap(opened, f)
     return OpJournal.of({
-      made: (object, outcome) => {
-        const done = outcome._tag === "ok" || outcome._tag === "warnings"
-        const upid = done ? outcome.upid : null
-        return upid === null ? Effect.void : Ref.update(record, (map) => new Map(map).set(keyOf(object), upid))
-      },
-      own: (destruction) =>
-        Effect.flatMap(Ref.get(record), (map) => {
-          const madeBy = map.get(keyOf(destruction))
-          return madeBy === undefined
-            ? Effect.fail(new NotOurs({ object: keyOf(destruction) }))
-            : mint.own(destruction, madeBy)
-        })
+      accepted: (op) => use((journal) => journal.accepted(op)),
+      intent: (op, call) => use((journal) => journal.intent(op, call)),
+      started: (op, upid) => use((journal) => journal.started(op, upid)),
+      ended: (op, outcome) => use((journal) => journal.ended(op, outcome)),
+      reported: (op) => use((journal) => journal.reported(op)),
+      open: use((journal) => journal.open),
+      made: (object, outcome) => use((journal) => journal.made(object, outcome)),
+      own: (destruction) => use((journal) => journal.own(destruction)),
+      ownGuest: (destruction, identity) => use((journal) => journal.ownGuest(destruction, identity)),
+      gone: (object) => use((journal) => journal.gone(object))
     })
   })
-).pipe(Layer.ensureRequirementsType<MandateMint>())
+
+/** Keeps `journal.log` in the state folder, whose lock the caller holds. Opened at the first use. */
+export const layer = (directory: string): Layer.Layer<OpJournal, never, FileSteps | Crypto | MandateMint> =>
+  Layer.scoped(OpJournal, make(directory)).pipe(Layer.ensureRequirementsType<FileSteps | Crypto | MandateMint>())

@@ -1,10 +1,14 @@
 import { describe, it } from "@effect/vitest"
+import { OpId } from "@felhom/domain/OpId"
 import { SnapshotName, Vmid } from "@felhom/domain/ProxmoxId"
 import { Upid } from "@felhom/domain/Upid"
+import type { AcceptedOp, IntendedCall } from "@felhom/durable/JournalRecord"
 import * as OpJournal from "@felhom/durable/OpJournal"
 import { type Destruction, Mandate } from "@felhom/mandate/Mandate"
 import { Effect, Layer } from "effect"
 import { expect } from "vitest"
+import { crashStates, formatDisk, makeModel, type Model } from "./ModelFileSystem.ts"
+import { testCrypto } from "./TestCrypto.ts"
 
 const upid = Upid.make("UPID:pve:000001D5:00064B2C:6B023662:vzsnapshot:9999:felhom-agent@pve!agent:")
 const object = {
@@ -37,4 +41,169 @@ describe("OpJournal", () => {
       yield* journal.made(object, { _tag: "unknown", upid, reason: "unexpected status", logTail: [] })
       expect(yield* Effect.flip(journal.own(removal))).toMatchObject({ _tag: "NotOurs" })
     }).pipe(Effect.provide(layer)))
+})
+
+const op = OpId.make("0".repeat(31) + "1")
+const accepted: AcceptedOp = {
+  op,
+  source: "signed",
+  action: "snapshot.delete",
+  subject: "lxc/9999",
+  expires: null,
+  document: "{\"payload\":\"e30=\"}"
+}
+const call: IntendedCall = {
+  call: "DELETE /nodes/pve/lxc/9999/snapshot/before",
+  vmid: Vmid.make(9999),
+  taskType: "vzdelsnapshot"
+}
+
+/** A start of the agent on the model's disk. */
+const withJournal = <A, E>(
+  model: Model,
+  use: (journal: typeof OpJournal.OpJournal.Service) => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Effect.flatMap(OpJournal.OpJournal, use).pipe(
+    Effect.provide(
+      Layer.provide(OpJournal.layer("/state"), Layer.mergeAll(model.layer, testCrypto, Mandate.mintLayer))
+    )
+  )
+
+describe("OpJournal on disk", () => {
+  it.effect("knows after a restart what was under way, and how far", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const stage = withJournal(model, (journal) => Effect.map(journal.open, (ops) => ops.map(({ stage }) => stage)))
+      yield* withJournal(model, (journal) => journal.accepted(accepted))
+      expect(yield* stage).toEqual(["accepted"])
+      yield* withJournal(model, (journal) => journal.intent(op, call))
+      expect(yield* withJournal(model, (journal) => journal.open)).toMatchObject([
+        { ...accepted, stage: "intent", calls: [{ ...call, upid: null }], outcome: null }
+      ])
+      yield* withJournal(model, (journal) => journal.started(op, upid))
+      expect(yield* withJournal(model, (journal) => journal.open)).toMatchObject([{
+        stage: "started",
+        calls: [{ upid }]
+      }])
+      yield* withJournal(model, (journal) => journal.ended(op, { end: "finished", detail: "OK" }))
+      expect(yield* withJournal(model, (journal) => journal.open)).toMatchObject([
+        { stage: "ended", calls: [{ upid }], outcome: { end: "finished", detail: "OK" } }
+      ])
+      yield* withJournal(model, (journal) => journal.reported(op))
+      expect(yield* stage).toEqual([])
+    }))
+
+  it.effect("never lets a call be sent again that may have been sent", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (journal) => Effect.zipRight(journal.accepted(accepted), journal.intent(op, call)))
+      const refusal = yield* Effect.flip(withJournal(model, (journal) => journal.intent(op, call)))
+      expect(refusal).toMatchObject({ _tag: "OpOutOfOrder" })
+      expect(yield* Effect.flip(withJournal(model, (journal) => journal.accepted(accepted)))).toMatchObject({
+        _tag: "OpOutOfOrder"
+      })
+    }))
+
+  it.effect("has what it answered for wherever the power is cut", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const told: Array<{ readonly moment: number; readonly stage: number }> = []
+      const stages = ["accepted", "intent", "started", "ended"]
+      yield* withJournal(model, (journal) =>
+        Effect.gen(function*() {
+          const steps = [
+            journal.accepted(accepted),
+            journal.intent(op, call),
+            journal.started(op, upid),
+            journal.ended(op, { end: "failed", detail: "no" })
+          ]
+          for (const [stage, step] of steps.entries()) {
+            yield* step
+            told.push({ moment: model.moments.length - 1, stage })
+          }
+        }))
+      const found = new Map<string, number>()
+      for (const [moment, state] of model.moments.entries()) {
+        const least = Math.max(-1, ...told.filter((entry) => entry.moment <= moment).map(({ stage }) => stage))
+        for (const disk of crashStates(state)) {
+          const shown = formatDisk(disk)
+          const stage = found.get(shown) ?? (yield* withJournal(makeModel(disk), (journal) =>
+            Effect.map(journal.open, ([open]) => (open === undefined ? -1 : stages.indexOf(open.stage)))))
+          found.set(shown, stage)
+          expect(stage).toBeGreaterThanOrEqual(least)
+        }
+      }
+      expect(found.size).toBeGreaterThan(50)
+    }))
+
+  it.effect("remembers what it made over a restart, and gives a removal one chance", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (journal) => journal.made(object, { _tag: "ok", upid }))
+      const mandate = yield* withJournal(model, (journal) => journal.own(removal))
+      expect(yield* Mandate.redeem(mandate, removal)).toEqual({ kind: "own", madeBy: upid })
+      const refusal = yield* Effect.flip(withJournal(model, (journal) => journal.own(removal)))
+      expect(refusal).toMatchObject({ _tag: "NotOurs", removalBegun: true })
+      expect(refusal.message).toContain("by hand")
+    }))
+
+  it.effect("gives up its right over what is gone, so that a namesake is safe", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (journal) =>
+        Effect.zipRight(journal.made(object, { _tag: "ok", upid }), journal.gone(object)))
+      expect(
+        yield* Effect.flip(withJournal(model, (journal) =>
+          journal.own(removal)))
+      ).toMatchObject({ _tag: "NotOurs" })
+    }))
+
+  it.effect("destroys a guest that it made only while that is still the same guest", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const destroy = { op: "guest.destroy", guest: object.guest, unreferencedDisks: false } as const
+      yield* withJournal(model, (journal) =>
+        Effect.gen(function*() {
+          yield* journal.made({ guest: object.guest, identity: "BC:24:11:00:00:01" }, { _tag: "ok", upid })
+          expect(yield* Effect.flip(journal.ownGuest(destroy, "BC:24:11:00:00:02"))).toMatchObject({ _tag: "NotOurs" })
+          yield* Mandate.redeem(yield* journal.ownGuest(destroy, "BC:24:11:00:00:01"), destroy)
+        }))
+    }))
+
+  it.effect("takes nothing new on while the disk is nearly full, and ends what it has", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (journal) =>
+        Effect.gen(function*() {
+          yield* journal.accepted(accepted)
+          model.free = 1024
+          const other = { ...accepted, op: OpId.make("f".repeat(32)) }
+          expect(yield* Effect.flip(journal.accepted(other))).toMatchObject({ reason: "full" })
+          yield* journal.ended(op, { end: "failed", detail: "x".repeat(10_000) })
+        }))
+    }))
+
+  it.effect("keeps what matters when its file is written anew, and nothing else", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (journal) =>
+        Effect.gen(function*() {
+          yield* journal.made(object, { _tag: "ok", upid })
+          yield* journal.accepted(accepted)
+          for (let index = 0; index < 20; index++) {
+            const other = OpId.make(index.toString(16).padStart(32, "a"))
+            yield* journal.accepted({ ...accepted, op: other, document: "x".repeat(50_000) })
+            yield* journal.ended(other, { end: "finished", detail: "" })
+            yield* journal.reported(other)
+          }
+          expect((yield* journal.open).map((open) => open.op)).toEqual([op])
+        }))
+      expect(model.present().get("/state/journal.log")?.length).toBeLessThan(600_000)
+      yield* withJournal(model, (journal) =>
+        Effect.gen(function*() {
+          expect((yield* journal.open).map((open) => open.op)).toEqual([op])
+          yield* journal.own(removal)
+        }))
+      expect(model.present().get("/state/journal.log")?.length).toBeLessThan(2000)
+    }))
 })

@@ -1,30 +1,9 @@
-import { DurableFile, DurableFileError } from "@felhom/domain/port/DurableFile"
-import { Effect, Layer, type Option, Predicate } from "effect"
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises"
+import { DurableFile, type DurableFileError } from "@felhom/domain/port/DurableFile"
+import { Effect, Layer, type Option } from "effect"
+import { open, readFile, rename, rm } from "node:fs/promises"
 import { dirname } from "node:path"
-
-const failed = (operation: "read" | "replace", path: string) => (cause: unknown): DurableFileError => {
-  const code = Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : "unknown"
-  const words = cause instanceof Error ? cause.message : String(cause)
-  // Node's message begins with the code, which the error shows by itself.
-  return new DurableFileError({ operation, path, code, detail: words.replace(`${code}: `, "") })
-}
-
-/** Makes what was written to a file, or which names a folder holds, outlive a power cut. */
-const sync = async (path: string): Promise<void> => {
-  const handle = await open(path, "r")
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-const makeFolder = async (folder: string): Promise<void> => {
-  const first = await mkdir(folder, { recursive: true, mode: 0o700 })
-  // A new folder is a name in its parent, and lost with it.
-  if (first !== undefined) await sync(dirname(first))
-}
+import { fileFailure as failed } from "./FileFailure.ts"
+import { makeFolder, syncPath } from "./SyncedFolder.ts"
 
 const writeBeside = async (temporary: string, content: Uint8Array): Promise<void> => {
   const handle = await open(temporary, "w", 0o600)
@@ -52,7 +31,7 @@ const replaceFile = async (path: string, content: Uint8Array): Promise<void> => 
     await rm(temporary, { force: true }).catch(() => undefined)
     throw error
   }
-  await sync(folder)
+  await syncPath(folder)
 }
 
 const readWhole = (path: string): Effect.Effect<Option.Option<Uint8Array>, DurableFileError> =>

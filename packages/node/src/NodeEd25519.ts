@@ -32,10 +32,13 @@ const read = (pem: Redacted.Redacted): Effect.Effect<Ed25519Key, Ed25519KeyError
     Effect.map(keyOf)
   )
 
+/** The key object of a point's 32 bytes; throws when OpenSSL does not take them for one. */
+export const ed25519PublicKey = (point: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.concat([spkiPrefix, point]), format: "der", type: "spki" })
+
 const verified = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
   try {
-    const key = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: "der", type: "spki" })
-    return verify(null, message, key, signature)
+    return verify(null, message, ed25519PublicKey(publicKey), signature)
   } catch {
     // OpenSSL does not take these 32 bytes for a key; nothing was signed by it.
     return false

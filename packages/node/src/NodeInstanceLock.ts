@@ -111,6 +111,7 @@ const unwritable = (directory: string) => (cause: unknown): InstanceLockError =>
   new InstanceLockError({
     reason: "unwritable",
     directory,
+    code: cause instanceof Error && "code" in cause ? String(cause.code) : "EIO",
     detail: cause instanceof Error ? cause.message : String(cause)
   })
 
@@ -119,7 +120,9 @@ const acquire = (directory: string): Effect.Effect<number, InstanceLockError> =>
     Effect.flatMap((result) =>
       result._tag === "taken"
         ? Effect.succeed(result.generation)
-        : Effect.fail(new InstanceLockError({ reason: "held", directory, detail: `process ${result.pid}` }))
+        : Effect.fail(
+          new InstanceLockError({ reason: "held", directory, code: "EBUSY", detail: `process ${result.pid}` })
+        )
     )
   )
 

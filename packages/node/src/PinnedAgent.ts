@@ -24,10 +24,15 @@ const answerTimeoutMillis = 90_000
 // pveproxy closes a connection that was idle for 5 s (platform-facts 3.5); a write must not meet that moment.
 const idleTimeoutMillis = 3_000
 
+// Each hash is made when it is asked for: that of the key takes as long as a handshake, and few pins name a key.
 const shown = (certificate: X509Certificate | undefined) =>
   certificate === undefined ? undefined : {
-    leaf: sha256(certificate.raw),
-    spki: sha256(certificate.publicKey.export({ type: "spki", format: "der" }))
+    get leaf() {
+      return sha256(certificate.raw)
+    },
+    get spki() {
+      return sha256(certificate.publicKey.export({ type: "spki", format: "der" }))
+    }
   }
 
 const mismatch = (peer: string, pins: ReadonlyArray<PeerPin>, socket: TLSSocket): PinMismatch | undefined => {
@@ -40,19 +45,21 @@ const mismatch = (peer: string, pins: ReadonlyArray<PeerPin>, socket: TLSSocket)
 
 const unbracketed = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
+// One for all connections: made for each, it would cost more than the rest of a handshake. It trusts no authority: the pin is the
+// whole check, and the list of all authorities would only weigh. It holds nothing of any peer.
+let context: SecureContext | undefined
+const secureContext = (): SecureContext => (context ??= createSecureContext({ ca: [] }))
+
 /**
  * Node's pool of TLS connections, into which a connection is only put after the peer's leaf certificate or its key (SHA-256,
  * of the DER) matched one of `pins`: a request gets its connection after that, so no byte of it can be sent before.
  *
  * A connection that is idle for 3 s or silent for 90 s is closed. One whose answer says `Connection: close` is not used
- * again, even where pvedaemon's `close` and pveproxy's own `Keep-Alive` stand side by side.
+ * again, unless pveproxy's own `Keep-Alive` stands behind it (PinnedHttp).
  */
 export class PinnedAgent extends Agent {
   readonly #peer: string
   readonly #pins: PeerPins
-  // One for all connections: made for each, it would cost more than the rest of a handshake. It trusts no authority: the pin is
-  // the whole check, and the list of all authorities would only weigh.
-  readonly #context: SecureContext = createSecureContext({ ca: [] })
   readonly #opening = new Set<TLSSocket>()
 
   constructor(peer: string, pins: PeerPins) {
@@ -71,7 +78,7 @@ export class PinnedAgent extends Agent {
       port: Number(options.port ?? 443),
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ALPNProtocols: ["http/1.1"],
-      secureContext: this.#context,
+      secureContext: secureContext(),
       // The pin is the whole check. Node's own would refuse the self-signed certificate that the pin names, and it never asks
       // checkServerIdentity about one. No session is passed on either: a resumed one shows no certificate.
       rejectUnauthorized: false

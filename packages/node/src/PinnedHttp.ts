@@ -31,6 +31,18 @@ const bodyOf = (request: HttpClientRequest): Effect.Effect<Uint8Array | undefine
   }
 }
 
+/**
+ * pveproxy passes pvedaemon's `Connection: close` on and adds its own `Keep-Alive` behind it, which it adds only when it keeps
+ * the connection open (pve-http-server, AnyEvent.pm, `response`). Taken at its first word, each call to pvedaemon would cost a
+ * handshake.
+ */
+const staysOpen = ({ rawHeaders }: IncomingMessage): boolean => {
+  const words = rawHeaders.flatMap((name, index) =>
+    index % 2 === 0 && name.toLowerCase() === "connection" ? [(rawHeaders[index + 1] ?? "").toLowerCase()] : []
+  )
+  return words.length > 1 && words.at(-1) === "keep-alive"
+}
+
 /** A request on its way; `answer` has come when its headers have. */
 interface Sent {
   readonly message: ClientRequest
@@ -47,7 +59,10 @@ const send = (
     Effect.try({
       try: () => {
         const message = httpsRequest(url, { agent, method: request.method, headers: request.headers })
-        message.once("response", (found) => Deferred.unsafeDone(answer, Effect.succeed(found)))
+        message.once("response", (found) => {
+          if (staysOpen(found)) message.shouldKeepAlive = true
+          Deferred.unsafeDone(answer, Effect.succeed(found))
+        })
         // It stays: a connection that breaks while the body is read is told by the body's own stream.
         message.on("error", (cause) =>
           Deferred.unsafeDone(answer, new RequestError({ request, reason: "Transport", cause })))
@@ -115,5 +130,9 @@ export const layer = (
     Effect.acquireRelease(
       Effect.sync(() => new PinnedAgent(options.peer, options.pins)),
       (agent) => Effect.sync(() => agent.destroy())
-    ).pipe(Effect.flatMap((agent) => make(options.peer, agent)))
+    ).pipe(
+      Effect.flatMap((agent) => make(options.peer, agent)),
+      // Nobody reads the agent's traces, and to gather one takes longer than to send the request.
+      Effect.map(HttpClient.withTracerDisabledWhen(() => true))
+    )
   )

@@ -9,7 +9,43 @@ import * as UrlParams from "@effect/platform/UrlParams"
 import { Effect, Inspectable, Option, type Stream } from "effect"
 import type { IncomingMessage } from "node:http"
 
-/** An answer as Node's client gives it. Its body can be read once, as a stream or as a whole; whoever reads it bounds it. */
+/** A body is longer than whoever reads it wants it; what is left of it is not read. */
+export class BodyTooLong extends Error {
+  override readonly name = "BodyTooLong"
+  constructor(limit: number) {
+    super(`a body of more than ${limit} bytes`)
+  }
+}
+
+// Not through a stream of Effect's: for bodies that fit in memory that would be most of the work of a request.
+const wholeOf = (source: IncomingMessage, limit: number): Effect.Effect<Buffer, unknown> =>
+  Effect.async((resume) => {
+    const chunks: Array<Buffer> = []
+    let size = 0
+    const fail = (cause: unknown): void => resume(Effect.fail(cause))
+    const unfinished = (): void => fail(source.errored ?? new Error("the connection ended within the body"))
+    if (source.destroyed && !source.readableEnded) {
+      unfinished()
+      return
+    }
+    source
+      .on("data", (chunk: Buffer) => {
+        size += chunk.length
+        chunks.push(chunk)
+        if (size <= limit) return
+        fail(new BodyTooLong(limit))
+        source.destroy()
+      })
+      .once("end", () => resume(Effect.succeed(Buffer.concat(chunks, size))))
+      .once("error", fail)
+      .once("close", unfinished)
+    return Effect.sync(() => source.destroy())
+  })
+
+/**
+ * An answer as Node's client gives it. Its body can be read once, as a stream, which its reader bounds, or as a whole, of at
+ * most `HttpIncomingMessage.MaxBodySize`.
+ */
 export class PinnedResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
@@ -24,6 +60,14 @@ export class PinnedResponse extends Inspectable.Class implements HttpClientRespo
 
   readonly #failed = (cause: unknown): ResponseError =>
     new ResponseError({ request: this.request, response: this, reason: "Decode", cause })
+
+  get #whole(): Effect.Effect<Buffer, ResponseError> {
+    return Effect.flatMap(HttpIncomingMessage.MaxBodySize, (limit) =>
+      Effect.mapError(
+        wholeOf(this.#source, Option.match(limit, { onNone: () => Infinity, onSome: Number })),
+        this.#failed
+      ))
+  }
 
   get status(): number {
     return this.#source.statusCode ?? 0
@@ -50,7 +94,8 @@ export class PinnedResponse extends Inspectable.Class implements HttpClientRespo
   }
 
   get text(): Effect.Effect<string, ResponseError> {
-    return NodeStream.toString(() => this.#source, { onFailure: this.#failed })
+    // Whole before it is decoded, so that no character is cut.
+    return Effect.map(this.#whole, (bytes) => new TextDecoder().decode(bytes))
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {
@@ -66,7 +111,7 @@ export class PinnedResponse extends Inspectable.Class implements HttpClientRespo
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, ResponseError> {
     return Effect.map(
-      NodeStream.toUint8Array(() => this.#source, { onFailure: this.#failed }),
+      this.#whole,
       // A copy of its own: what Node gives is a part of a larger buffer.
       (bytes) => new Uint8Array(bytes).buffer
     )

@@ -191,7 +191,7 @@ describe("a pinned peer", () => {
       expect(server.handshakes()).toBe(1)
     }))
 
-  it.scopedLive("that says both close and Keep-Alive is asked over a new connection", () =>
+  it.scopedLive("that says both close and Keep-Alive is asked again over the one that it keeps", () =>
     Effect.gen(function*() {
       const ours = yield* identity()
       const server = yield* TlsServer.start(ours)
@@ -199,7 +199,17 @@ describe("a pinned peer", () => {
         Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
       )
       expect(texts).toEqual([1, 2, 3].map((n) => `answered /protected/${n}`))
-      expect(server.handshakes()).toBe(3)
+      expect(server.handshakes()).toBe(1)
+    }))
+
+  it.scopedLive("that says close is asked over a new connection", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      yield* Effect.forEach(["last", "first", "last"], (path) => get(`${server.origin}/${path}`)).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
+      )
+      expect(server.handshakes()).toBe(2)
     }))
 
   it.scopedLive("is still reached after requests that could not even be sent", () =>

@@ -2,7 +2,7 @@ import { Context, type Effect, type Option, Schema } from "effect"
 
 /** A read or write of durable state that did not happen. */
 export class DurableFileError extends Schema.TaggedError<DurableFileError>()("DurableFileError", {
-  operation: Schema.Literal("read", "replace"),
+  operation: Schema.Literal("read", "replace", "create", "append to", "sync", "rename", "remove", "look at"),
   path: Schema.String,
   /** The system's word, for example `EACCES`, `EROFS`, `ENOSPC`. */
   code: Schema.String,

@@ -4,6 +4,8 @@ import { Context, type Effect, Schema, type Scope } from "effect"
 export class InstanceLockError extends Schema.TaggedError<InstanceLockError>()("InstanceLockError", {
   reason: Schema.Literal("held", "unwritable"),
   directory: Schema.String,
+  /** The system's word, for example `EROFS`, `ENOSPC`; `EBUSY` for a folder that is held. */
+  code: Schema.String,
   detail: Schema.String
 }) {
   override get message(): string {

@@ -1,0 +1,50 @@
+import { describe, it } from "@effect/vitest"
+import { auditStart } from "@felhom/agent/audit/AuditStart"
+import { auditVerify } from "@felhom/agent/audit/AuditVerify"
+import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
+import { Effect, Layer, Option } from "effect"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect } from "vitest"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-audit-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const verify = (directory: string, entries: Option.Option<number> = Option.none()) =>
+  auditVerify({ directory, output: "json", entries, head: Option.none() }).pipe(
+    Effect.provide(Layer.merge(NodeDurableFile.layer, NodeCrypto.layer))
+  )
+
+describe("felhom-agent audit verify", () => {
+  it.scopedLive("finds the chain whole that the daemon's starts wrote", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* auditStart(directory, "boot-1")
+      yield* auditStart(directory, null)
+      yield* verify(directory, Option.some(2))
+    }))
+
+  it.scopedLive("finds entries missing that there were, and a chain that is not there", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      expect(yield* Effect.flip(verify(directory))).toMatchObject({ _tag: "AuditBroken" })
+      yield* auditStart(directory, null)
+      expect(yield* Effect.flip(verify(directory, Option.some(2)))).toMatchObject({ _tag: "AuditBroken" })
+    }))
+
+  it.scopedLive("finds a changed byte", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* auditStart(directory, "boot-1")
+      yield* auditStart(directory, "boot-2")
+      const path = join(directory, "audit.log")
+      const bytes = readFileSync(path)
+      bytes[bytes.indexOf("boot-1") + 5]! ^= 1
+      writeFileSync(path, bytes)
+      expect(yield* Effect.flip(verify(directory))).toMatchObject({ _tag: "AuditBroken", path })
+    }))
+})

@@ -1,0 +1,8 @@
+import { Schema } from "effect"
+
+/** What one operation is called in a host's journal, audit chain and events: 128 bits in hex, made when it is accepted. */
+export const OpId = Schema.String.pipe(
+  Schema.pattern(/^[0-9a-f]{32}$/, { message: () => "an op id is 32 lower-case hex digits" }),
+  Schema.brand("OpId")
+)
+export type OpId = typeof OpId.Type

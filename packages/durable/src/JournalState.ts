@@ -1,0 +1,139 @@
+import type { OpId } from "@felhom/domain/OpId"
+import { formatGuestRef } from "@felhom/domain/ProxmoxId"
+import type { EpochMillis } from "@felhom/domain/Time"
+import type { Upid } from "@felhom/domain/Upid"
+import { Either } from "effect"
+import type { AcceptedOp, IntendedCall, JournalRecord, MadeObject, OpOutcome } from "./JournalRecord.ts"
+
+/** A call of an op: `upid` is null until the task's was written down, and stays so where there was none. */
+export interface JournalledCall extends IntendedCall {
+  readonly at: EpochMillis
+  readonly upid: Upid | null
+}
+
+/** An op that has not ended, or whose end has not been reported. */
+export interface OpenOp extends AcceptedOp {
+  readonly acceptedAt: EpochMillis
+  /**
+   * `accepted`: nothing was called yet. `intent`: a call may have been made, nobody knows. `started`: its task is known.
+   * `ended`: the outcome only waits to be reported.
+   */
+  readonly stage: "accepted" | "intent" | "started" | "ended"
+  /** In the order in which they were made. */
+  readonly calls: ReadonlyArray<JournalledCall>
+  /** Null until it has ended. */
+  readonly outcome: (OpOutcome & { readonly at: EpochMillis }) | null
+}
+
+/** What this agent made and has not removed. */
+export interface Made {
+  readonly object: MadeObject
+  /** The awaited task that made it. */
+  readonly upid: Upid
+  /** Its removal was asked for, or was about to be. */
+  readonly removing: boolean
+}
+
+/** What the journal's records come to. Maps keep the order in which things were begun. */
+export interface JournalState {
+  readonly ops: ReadonlyMap<OpId, OpenOp>
+  readonly made: ReadonlyMap<string, Made>
+}
+
+export const emptyJournal: JournalState = { ops: new Map(), made: new Map() }
+
+/** `lxc/9999 snapshot felhom-selftest`, or `lxc/9999 <identity>`. */
+export const formatMade = (object: MadeObject): string =>
+  "snapshot" in object
+    ? `${formatGuestRef(object.guest)} snapshot ${object.snapshot}`
+    : `${formatGuestRef(object.guest)} <${object.identity}>`
+
+type Step = Exclude<JournalRecord["_tag"], "accepted" | "made" | "removing" | "gone">
+
+// `intent` does not follow `intent`: what may have been sent is never sent again (protocol 5).
+const allowed: { readonly [step in Step]: ReadonlyArray<OpenOp["stage"]> } = {
+  intent: ["accepted", "started"],
+  started: ["intent"],
+  ended: ["accepted", "intent", "started"],
+  reported: ["ended"]
+}
+
+const without = <K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> => {
+  const copy = new Map(map)
+  copy.delete(key)
+  return copy
+}
+
+const advanced = (op: OpenOp, record: Extract<JournalRecord, { _tag: "intent" | "started" | "ended" }>): OpenOp => {
+  switch (record._tag) {
+    case "intent":
+      return { ...op, stage: "intent", calls: [...op.calls, { ...record.call, at: record.at, upid: null }] }
+    case "started":
+      return {
+        ...op,
+        stage: "started",
+        calls: op.calls.map((call, index) => index === op.calls.length - 1 ? { ...call, upid: record.upid } : call)
+      }
+    case "ended":
+      return { ...op, stage: "ended", outcome: { ...record.outcome, at: record.at } }
+  }
+}
+
+/** The state after one more record; left when the record can't follow, with why. */
+export const applied = (state: JournalState, record: JournalRecord): Either.Either<JournalState, string> => {
+  if (record._tag === "accepted") {
+    const { op } = record.op
+    if (state.ops.has(op)) return Either.left(`op ${op} was accepted before`)
+    const fresh: OpenOp = { ...record.op, acceptedAt: record.at, stage: "accepted", calls: [], outcome: null }
+    return Either.right({ ...state, ops: new Map(state.ops).set(op, fresh) })
+  }
+  if (record._tag === "made" || record._tag === "removing" || record._tag === "gone") {
+    const key = formatMade(record.object)
+    if (record._tag === "made") {
+      const made: Made = { object: record.object, upid: record.upid, removing: false }
+      return Either.right({ ...state, made: new Map(state.made).set(key, made) })
+    }
+    const held = state.made.get(key)
+    if (held === undefined) return Either.left(`there is no record of ${key}`)
+    const made = record._tag === "gone"
+      ? without(state.made, key)
+      : new Map(state.made).set(key, { ...held, removing: true })
+    return Either.right({ ...state, made })
+  }
+  const op = state.ops.get(record.op)
+  if (op === undefined) return Either.left(`there is no op ${record.op} that could be ${record._tag}`)
+  if (!allowed[record._tag].includes(op.stage)) {
+    return Either.left(`op ${record.op} is ${op.stage} and can't be ${record._tag}`)
+  }
+  const ops = record._tag === "reported"
+    ? without(state.ops, record.op)
+    : new Map(state.ops).set(record.op, advanced(op, record))
+  return Either.right({ ...state, ops })
+}
+
+const callRecords = (op: OpId) => (call: JournalledCall): ReadonlyArray<JournalRecord> => {
+  const { at, upid, ...intended } = call
+  const intent: JournalRecord = { _tag: "intent", at, op, call: intended }
+  return upid === null ? [intent] : [intent, { _tag: "started", at, op, upid }]
+}
+
+const opRecords = (open: OpenOp): ReadonlyArray<JournalRecord> => {
+  const { acceptedAt, action, calls, document, expires, op, outcome, source, subject } = open
+  const ended: ReadonlyArray<JournalRecord> = outcome === null
+    ? []
+    : [{ _tag: "ended", at: outcome.at, op, outcome: { end: outcome.end, detail: outcome.detail } }]
+  return [
+    { _tag: "accepted", at: acceptedAt, op: { op, source, action, subject, expires, document } },
+    ...calls.flatMap(callRecords(op)),
+    ...ended
+  ]
+}
+
+/** The fewest records that come to this state. */
+export const recordsOf = (state: JournalState): ReadonlyArray<JournalRecord> => [
+  ...[...state.made.values()].flatMap(({ object, removing, upid }): ReadonlyArray<JournalRecord> => [
+    { _tag: "made", object, upid },
+    ...(removing ? [{ _tag: "removing" as const, object }] : [])
+  ]),
+  ...[...state.ops.values()].flatMap(opRecords)
+]

@@ -1,0 +1,236 @@
+import { DurableFileError } from "@felhom/domain/port/DurableFile"
+import { FileSteps } from "@felhom/domain/port/FileSteps"
+import { Effect, Layer, Option } from "effect"
+
+/** What a disk holds: names and what is behind them. Nothing of it is pending. */
+export type Disk = ReadonlyMap<string, Uint8Array>
+
+type FileOp = { readonly _tag: "truncate" } | { readonly _tag: "append"; readonly bytes: Uint8Array }
+
+/** Which of the syncs are left out, to see what each is for. */
+export type Omission = "append sync" | "rewrite sync" | "folder sync"
+
+interface Inode {
+  readonly durable: Uint8Array
+  readonly pending: ReadonlyArray<FileOp>
+}
+
+type Names = ReadonlyMap<string, number>
+type FolderOp = (names: Map<string, number>) => void
+
+/** Everything at one moment: what a power cut leaves of it is open within what was not synced. */
+interface Moment {
+  readonly inodes: ReadonlyMap<number, Inode>
+  readonly names: Names
+  readonly durableNames: Names
+  readonly pendingNames: ReadonlyArray<FolderOp>
+}
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+const applyTo = (content: Uint8Array, op: FileOp): Uint8Array =>
+  op._tag === "truncate" ? new Uint8Array(0) : concat([content, op.bytes])
+
+const contentOf = (inode: Inode): Uint8Array => inode.pending.reduce(applyTo, inode.durable)
+
+/** What may be left of one append: nothing, a part, zeros where data should be, data behind zeros, or all of it. */
+const remains = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const half = bytes.length >> 1
+  const cuts = [...new Set([0, 1, 4, 7, 8, 9, 12, half, bytes.length - 1, bytes.length])].filter(
+    (cut) => cut >= 0 && cut <= bytes.length
+  )
+  const zeros = (count: number) => new Uint8Array(count)
+  return [
+    ...cuts.map((cut) => bytes.subarray(0, cut)),
+    zeros(bytes.length),
+    concat([bytes.subarray(0, half), zeros(bytes.length - half)]),
+    concat([zeros(half), bytes.subarray(half)])
+  ]
+}
+
+/** All that may be left of a file: each prefix of what was done to it, the last thing of it torn. */
+const leftOf = ({ durable, pending }: Inode): ReadonlyArray<Uint8Array> => {
+  const left = [durable]
+  let content = durable
+  for (const op of pending) {
+    if (op._tag === "append") left.push(...remains(op.bytes).map((part) => concat([content, part])))
+    content = applyTo(content, op)
+    left.push(content)
+  }
+  return left
+}
+
+const folderStates = ({ durableNames, pendingNames }: Moment): ReadonlyArray<Names> => {
+  const states: Array<Names> = [durableNames]
+  let names = new Map(durableNames)
+  for (const op of pendingNames) {
+    names = new Map(names)
+    op(names)
+    states.push(names)
+  }
+  return states
+}
+
+/** Every disk that a power cut at this moment may leave behind. */
+export const crashStates = function*(moment: Moment): Generator<Disk> {
+  for (const names of folderStates(moment)) {
+    let disks: ReadonlyArray<Disk> = [new Map()]
+    for (const [name, number] of names) {
+      const inode = moment.inodes.get(number)
+      const contents = inode === undefined ? [] : leftOf(inode)
+      disks = disks.flatMap((disk) => contents.map((content) => new Map(disk).set(name, content)))
+    }
+    yield* disks
+  }
+}
+
+/** A text that two disks have in common if and only if they hold the same. */
+export const formatDisk = (disk: Disk): string =>
+  [...disk].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) =>
+    `${name} ${Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")}`
+  ).join("\n")
+
+/** A failure to be had from the step with this number, counted from 0. */
+export interface Fault {
+  readonly step: number
+  readonly code: "EIO" | "ENOSPC"
+  /** What an append that fails leaves behind. */
+  readonly half: boolean
+}
+
+export interface Model {
+  readonly layer: Layer.Layer<FileSteps>
+  /** The moments after each step so far; the first is before the first step. */
+  readonly moments: ReadonlyArray<Moment>
+  /** What the program sees at present. */
+  readonly present: () => Disk
+  /** Steps so far that can fail. */
+  readonly steps: () => number
+  free: number
+  fault: Fault | undefined
+}
+
+const fileKind = (names: Names, number: number): Omission =>
+  [...names].some(([name, other]) => other === number && name.endsWith(".new")) ? "rewrite sync" : "append sync"
+
+/** Enough for new operations, too little to set anything aside. */
+export const modestSpace = 18 * 1024 * 1024
+
+/** A file system that starts with this disk and keeps every moment of what is done to it. */
+export const makeModel = (disk: Disk = new Map(), omitted?: Omission): Model => {
+  let next = 0
+  const inodes = new Map<number, Inode>()
+  const names = new Map<string, number>()
+  for (const [name, bytes] of disk) {
+    inodes.set(next, { durable: bytes, pending: [] })
+    names.set(name, next)
+    next += 1
+  }
+  let durableNames: Names = new Map(names)
+  let pendingNames: ReadonlyArray<FolderOp> = []
+  const moments: Array<Moment> = []
+  let steps = 0
+  const keep = () => moments.push({ inodes: new Map(inodes), names: new Map(names), durableNames, pendingNames })
+  keep()
+
+  const inodeOf = (number: number): Inode => {
+    const inode = inodes.get(number)
+    if (inode === undefined) throw new Error(`no inode ${number}`)
+    return inode
+  }
+  const change = (number: number, op: FileOp): void => {
+    const inode = inodeOf(number)
+    inodes.set(number, { ...inode, pending: [...inode.pending, op] })
+  }
+  const inFolder = (op: FolderOp): void => {
+    op(names)
+    pendingNames = [...pendingNames, op]
+  }
+
+  const step = <A>(
+    operation: DurableFileError["operation"],
+    path: string,
+    run: () => A,
+    onFault: () => void = () => undefined
+  ): Effect.Effect<A, DurableFileError> =>
+    Effect.suspend(() => {
+      const fault = model.fault
+      if (steps++ === fault?.step) {
+        if (fault.half) onFault()
+        keep()
+        return new DurableFileError({ operation, path, code: fault.code, detail: "as the test wants it" })
+      }
+      const value = run()
+      keep()
+      return Effect.succeed(value)
+    })
+
+  const create = (path: string): number => {
+    const there = names.get(path)
+    if (there !== undefined) {
+      change(there, { _tag: "truncate" })
+      return there
+    }
+    const number = next++
+    inodes.set(number, { durable: new Uint8Array(0), pending: [] })
+    inFolder((all) => all.set(path, number))
+    return number
+  }
+
+  const model: Model = {
+    moments,
+    free: modestSpace,
+    fault: undefined,
+    steps: () => steps,
+    present: () => new Map([...names].map(([name, number]) => [name, contentOf(inodeOf(number))])),
+    layer: Layer.succeed(FileSteps, {
+      read: (path) =>
+        step(
+          "read",
+          path,
+          () => Option.map(Option.fromNullable(names.get(path)), (number) => contentOf(inodeOf(number)))
+        ),
+      makeFolder: (folder) => step("create", folder, () => undefined),
+      create: (path) =>
+        Effect.map(step("create", path, () => create(path)), (number) => ({
+          append: (bytes) =>
+            step(
+              "append to",
+              path,
+              () => change(number, { _tag: "append", bytes: bytes.slice() }),
+              () => change(number, { _tag: "append", bytes: bytes.slice(0, bytes.length >> 1) })
+            ),
+          sync: step("sync", path, () => {
+            if (omitted === fileKind(names, number)) return
+            inodes.set(number, { durable: contentOf(inodeOf(number)), pending: [] })
+          })
+        })),
+      rename: (from, to) =>
+        step("rename", from, () => {
+          const number = names.get(from)
+          if (number === undefined) throw new Error(`no file ${from}`)
+          inFolder((all) => {
+            all.delete(from)
+            all.set(to, number)
+          })
+        }),
+      remove: (path) => step("remove", path, () => inFolder((all) => all.delete(path))),
+      syncFolder: (folder) =>
+        step("sync", folder, () => {
+          if (omitted === "folder sync") return
+          durableNames = new Map(names)
+          pendingNames = []
+        }),
+      freeBytes: (folder) => step("look at", folder, () => model.free)
+    })
+  }
+  return model
+}

@@ -1,0 +1,67 @@
+import type { DurableFileError } from "@felhom/domain/port/DurableFile"
+import { FileSteps } from "@felhom/domain/port/FileSteps"
+import { Effect, Layer } from "effect"
+import { fdatasync, writeSync } from "node:fs"
+import { open, readFile, rename, rm, statfs } from "node:fs/promises"
+import { fileFailure } from "./FileFailure.ts"
+import { makeFolder, syncPath } from "./SyncedFolder.ts"
+
+const step = <A>(
+  operation: DurableFileError["operation"],
+  path: string,
+  run: () => Promise<A>
+): Effect.Effect<A, DurableFileError> => Effect.tryPromise({ try: run, catch: fileFailure(operation, path) })
+
+// To the page cache, which takes a few microseconds; a trip to the thread pool and back would take longer than that.
+const writeWhole = (fd: number, path: string, bytes: Uint8Array): Effect.Effect<void, DurableFileError> =>
+  Effect.flatMap(
+    Effect.try({ try: () => writeSync(fd, bytes), catch: fileFailure("append to", path) }),
+    (written) =>
+      written === bytes.length
+        ? Effect.void
+        // A second write for the rest would no longer be one record in one write.
+        : Effect.fail(fileFailure("append to", path)(`only ${written} of ${bytes.length} bytes were taken`))
+  )
+
+const syncData = (fd: number, path: string): Effect.Effect<void, DurableFileError> =>
+  Effect.async((resume) => {
+    fdatasync(fd, (error) => resume(error === null ? Effect.void : Effect.fail(fileFailure("sync", path)(error))))
+  })
+
+/** Files on the local file system. */
+export const layer: Layer.Layer<FileSteps> = Layer.succeed(FileSteps, {
+  read: (path) =>
+    step("read", path, () => readFile(path)).pipe(
+      Effect.map((content): Uint8Array => content),
+      Effect.asSome,
+      Effect.catchIf((error) => error.code === "ENOENT", () => Effect.succeedNone)
+    ),
+  makeFolder: (folder) => step("create", folder, () => makeFolder(folder)),
+  create: (path) =>
+    Effect.acquireRelease(
+      step("create", path, async () => {
+        const handle = await open(path, "w", 0o600)
+        try {
+          // One left over from a crash may have had another mode.
+          await handle.chmod(0o600)
+          return handle
+        } catch (error) {
+          await handle.close()
+          throw error
+        }
+      }),
+      // All that counts was synced before; what a failing close says is too late to act on.
+      (handle) => Effect.ignoreLogged(step("create", path, () => handle.close()))
+    ).pipe(
+      // The number is asked for each time: that of a closed file may belong to another by then.
+      Effect.map((handle) => ({
+        append: (bytes) => writeWhole(handle.fd, path, bytes),
+        sync: Effect.suspend(() => syncData(handle.fd, path))
+      }))
+    ),
+  rename: (from, to) => step("rename", from, () => rename(from, to)),
+  remove: (path) => step("remove", path, () => rm(path, { force: true })),
+  syncFolder: (folder) => step("sync", folder, () => syncPath(folder)),
+  freeBytes: (folder) =>
+    Effect.map(step("look at", folder, () => statfs(folder)), ({ bavail, bsize }) => bavail * bsize)
+})

@@ -1,0 +1,165 @@
+import * as DurableLog from "@felhom/durable/DurableLog"
+import type { DurableLogError } from "@felhom/durable/DurableLogError"
+import { encodeFrames, magic } from "@felhom/durable/LogFormat"
+import { encodeBlocks } from "@felhom/durable/NonceRecord"
+import * as NonceStore from "@felhom/durable/NonceStore"
+import { NonceTable } from "@felhom/durable/NonceTable"
+import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
+import { Effect, Layer } from "effect"
+import { randomFillSync } from "node:crypto"
+import { closeSync, fdatasyncSync, openSync, writeFileSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import type { Figure } from "./Figure.ts"
+import { makeFolder, removeFolder } from "./Stage.ts"
+import { median, ratio } from "./Statistics.ts"
+
+const rounds = 15
+const records = 60
+const together = 64
+const nonces = 1_000_000
+
+const live = Layer.merge(NodeFileSteps.layer, NodeCrypto.layer)
+const record = new Uint8Array(120).fill(7)
+
+/** The least that makes a record durable: one write and one fdatasync of as many bytes, and nothing around them. */
+const bare = (folder: string): number => {
+  const fd = openSync(join(folder, "bare"), "w")
+  const bytes = Buffer.alloc(record.length + 12, 7)
+  const began = performance.now()
+  for (let index = 0; index < records; index++) {
+    writeSync(fd, bytes)
+    fdatasyncSync(fd)
+  }
+  const millis = (performance.now() - began) / records
+  closeSync(fd)
+  return millis
+}
+
+const opened = (directory: string) =>
+  DurableLog.open({ directory, name: "bench", load: () => Effect.void, keep: () => [] })
+
+/** Milliseconds a record, one after the other and many at once. */
+const ours = (folder: string) =>
+  Effect.gen(function*() {
+    const { log } = yield* opened(folder)
+    const one = performance.now()
+    for (let index = 0; index < records; index++) yield* log.append(record)
+    const single = (performance.now() - one) / records
+    const many = performance.now()
+    yield* Effect.forEach(Array.from({ length: together }), () => log.append(record), {
+      concurrency: "unbounded",
+      discard: true
+    })
+    return { single, grouped: (performance.now() - many) / together }
+  }).pipe(Effect.scoped, Effect.provide(live))
+
+/** A store with a million nonces, as a restart finds it. */
+const fill = (folder: string): Effect.Effect<void, DurableLogError> =>
+  // Begun by the log itself, so that the beginning is right.
+  Effect.scoped(DurableLog.open({ directory: folder, name: "nonces", load: () => Effect.void, keep: () => [] })).pipe(
+    Effect.map(({ initRecord }) => {
+      const table = new NonceTable(nonces)
+      const words = randomFillSync(new Uint32Array(nonces * 4))
+      for (let at = 0; at < words.length; at += 4) {
+        table.add(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, 2 ** 32 - 1)
+      }
+      const file = Buffer.concat([magic, ...encodeFrames([initRecord, ...encodeBlocks(table, 0)])])
+      writeFileSync(join(folder, "nonces.log"), file)
+    }),
+    Effect.provide(live)
+  )
+
+const held = (): number => {
+  globalThis.gc?.()
+  const { arrayBuffers, heapUsed } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+const openMillion = (folder: string) =>
+  Effect.gen(function*() {
+    const before = held()
+    const began = performance.now()
+    const store = yield* NonceStore.NonceStore
+    const size = yield* store.size
+    const millis = performance.now() - began
+    // A turn of the loop, so that nothing of the opening is on the stack any more.
+    yield* Effect.sleep(10)
+    return { millis, size, bytes: (held() - before) / size }
+  }).pipe(Effect.provide(Layer.provide(NonceStore.layer(folder), live)))
+
+/** What durability costs: a record, many at once, and a start with a million spent nonces. */
+export const measure = async (): Promise<ReadonlyArray<Figure>> => {
+  const folder = makeFolder()
+  const found: { [of in "bare" | "single" | "grouped" | "open" | "bytes"]: Array<number> } = {
+    bare: [],
+    single: [],
+    grouped: [],
+    open: [],
+    bytes: []
+  }
+  for (let round = 0; round < rounds; round++) {
+    found.bare.push(bare(folder))
+    const { grouped, single } = await Effect.runPromise(ours(join(folder, "log")))
+    found.single.push(single)
+    found.grouped.push(grouped)
+  }
+  const million = join(folder, "million")
+  await Effect.runPromise(fill(million))
+  for (let round = 0; round < 3; round++) {
+    const { bytes, millis, size } = await Effect.runPromise(openMillion(million))
+    if (size !== nonces) throw new Error(`the store opened with ${size} nonces`)
+    found.open.push(millis)
+    found.bytes.push(bytes)
+  }
+  removeFolder(folder)
+  const micros = (values: ReadonlyArray<number>): string => `${(median(values) * 1000).toFixed(0)} us`
+  return [
+    {
+      id: "D1",
+      name: "a durable record / write and fdatasync",
+      value: ratio(found.single, found.bare),
+      unit: "x",
+      gate: 1.6,
+      goal: 1.15,
+      detail: `${micros(found.single)} / ${micros(found.bare)}; below 0.9 it would not sync`
+    },
+    {
+      id: "D1b",
+      name: "write and fdatasync / a durable record: it does sync",
+      value: ratio(found.bare, found.single),
+      unit: "x",
+      gate: 1 / 0.9,
+      goal: null,
+      detail: ""
+    },
+    {
+      id: "D2",
+      name: `${together} records at once, each / one alone`,
+      value: ratio(found.grouped, found.single),
+      unit: "x",
+      gate: 0.25,
+      goal: 0.08,
+      detail: `${micros(found.grouped)} / ${micros(found.single)}`
+    },
+    {
+      id: "D3a",
+      name: "opening a store of a million nonces, rewritten and synced",
+      value: median(found.open) / 1000,
+      unit: "s",
+      gate: 1.5,
+      goal: 0.5,
+      detail: found.open.map((millis) => `${millis.toFixed(0)} ms`).join(", ")
+    },
+    {
+      id: "D3b",
+      name: "memory a nonce, of a million",
+      // What an earlier store held may be freed only while a later one is measured; never the other way round.
+      value: Math.max(...found.bytes),
+      unit: "B",
+      gate: 160,
+      goal: 64,
+      detail: globalThis.gc === undefined ? "heap and array buffers, without a forced collection" : "after a collection"
+    }
+  ]
+}
