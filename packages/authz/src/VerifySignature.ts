@@ -1,0 +1,185 @@
+import { byteText } from "@felhom/domain/ByteReader"
+import { SignatureCrypto } from "@felhom/domain/port/SignatureCrypto"
+import { readArmor, readParts, signedData, type SshsigParts } from "@felhom/domain/Sshsig"
+import { concatBytes } from "@felhom/domain/SshWire"
+import type { EpochMillis } from "@felhom/domain/Time"
+import { Effect, Either, Encoding } from "effect"
+import type { AllowedSigner, AllowedSigners } from "./AllowedSigners.ts"
+import { type InnerSignature, readInnerSignature, type Touch } from "./InnerSignature.ts"
+import { matchesList } from "./PatternList.ts"
+import { type PublicKey, readPublicKey, signerKeyProblem } from "./PublicKey.ts"
+import { isRevoked, type RevocationList } from "./RevocationList.ts"
+import { fromSshsig, refused, type SignatureRefused } from "./SignatureRefused.ts"
+
+/** What a host asks of keys beyond what always holds. */
+export interface KeyDemands {
+  /** Security keys must have asked for a PIN or a finger. */
+  readonly verification: boolean
+  /** Keys that are files count, too. */
+  readonly softwareKeys: boolean
+}
+
+/** What ssh-keygen -Y verify asks, and user presence, which it does not. */
+export const usualDemands: KeyDemands = { verification: false, softwareKeys: true }
+
+/** Against what signatures are held. */
+export interface Judgement {
+  /** The exact bytes that were signed. */
+  readonly message: Uint8Array
+  readonly namespace: string
+  /** The moment that counts for the time windows of the allow-list. */
+  readonly at: EpochMillis
+  readonly signers: AllowedSigners
+  readonly revoked: RevocationList
+  readonly demands: KeyDemands
+}
+
+/** A signature that counts. */
+export interface Verified {
+  readonly key: PublicKey
+  /** `SHA256:` and base64 without padding, as `ssh-keygen -l` shows the key. */
+  readonly fingerprint: string
+  /** The lines of the allow-list by which it counts: for this key, namespace and moment. Never empty. */
+  readonly signers: ReadonlyArray<AllowedSigner>
+  readonly touch: Touch | undefined
+}
+
+const utf8 = new TextEncoder()
+const presence = 0x01
+const verification = 0x04
+
+/** Principals and namespaces are compared as their bytes in UTF-8, as OpenSSH does; undefined for what is no name. */
+const nameBytes = (name: string): string | undefined => {
+  const text = byteText(utf8.encode(name))
+  return text === "" || text.length > 255 || text.includes("\0") ? undefined : text
+}
+
+const fingerprintOf = (key: PublicKey): Effect.Effect<string, never, SignatureCrypto> =>
+  Effect.map(
+    Effect.flatMap(SignatureCrypto, (crypto) => crypto.digest("sha256", key.blob)),
+    (digest) => `SHA256:${Encoding.encodeBase64(digest).replace(/=+$/, "")}`
+  )
+
+/** Why a key that nobody listed does not count: because it is none that could, or else because it is not listed. */
+const stranger = (blob: Uint8Array): SignatureRefused => {
+  const problem = Either.match(readPublicKey(blob), { onLeft: (why) => why, onRight: signerKeyProblem })
+  return problem === undefined
+    ? refused("unlisted", "its key is not on the allow-list")
+    : refused("key", `its key: ${problem}`)
+}
+
+const time = (at: EpochMillis): string => new Date(at).toISOString()
+
+/** Why this line does not let the key sign; undefined when it does. */
+const objection = (signer: AllowedSigner, namespace: string, at: EpochMillis): SignatureRefused | undefined => {
+  const line = `line ${signer.line} of the allow-list`
+  if (signer.namespaces !== undefined && !matchesList(namespace, signer.namespaces)) {
+    return refused("signer-namespace", `${line} does not let the key sign for the namespace ${namespace}`)
+  }
+  if (signer.validAfter !== undefined && at < signer.validAfter) {
+    return refused(
+      "not-yet-valid",
+      `${line} lets the key sign from ${time(signer.validAfter)} on, and it is ${time(at)}`
+    )
+  }
+  return signer.validBefore !== undefined && at > signer.validBefore
+    ? refused("expired", `${line} let the key sign until ${time(signer.validBefore)}, and it is ${time(at)}`)
+    : undefined
+}
+
+/** The lines with this key that hold now, for this namespace, and for the principal when one is asked for. */
+const linesFor = (
+  { at, namespace, signers }: Judgement,
+  blob: Uint8Array,
+  principal: string | undefined
+): Either.Either<readonly [AllowedSigner, ...Array<AllowedSigner>], SignatureRefused> => {
+  const listed = signers.withKey(blob)
+  if (listed.length === 0) return Either.left(stranger(blob))
+  const named = principal === undefined ? listed : listed.filter((signer) => matchesList(principal, signer.principals))
+  if (named.length === 0) {
+    return Either.left(refused("principal", `its key is on the allow-list, but not as ${principal ?? ""}`))
+  }
+  const asked = byteText(utf8.encode(namespace))
+  const [first, ...others] = named.filter((signer) => objection(signer, asked, at) === undefined)
+  if (first !== undefined) return Either.right([first, ...others])
+  const why = named.map((signer) => objection(signer, asked, at)).find((found) => found !== undefined)
+  return Either.left(why ?? refused("unlisted", "its key is not on the allow-list"))
+}
+
+/** What the key signed: for a security key not the data itself, but its hash between what the key vouches for. */
+const signedBytes = (key: PublicKey, touch: Touch | undefined, data: Uint8Array) =>
+  Effect.gen(function*() {
+    if (key.application === undefined || touch === undefined) return data
+    const crypto = yield* SignatureCrypto
+    const application = Uint8Array.from(key.application, (character) => character.charCodeAt(0))
+    return concatBytes([
+      yield* crypto.digest("sha256", application),
+      touch.signed,
+      yield* crypto.digest("sha256", data)
+    ])
+  })
+
+const verifyValue = (key: PublicKey, inner: InnerSignature, parts: SshsigParts, message: Uint8Array) =>
+  Effect.gen(function*() {
+    const crypto = yield* SignatureCrypto
+    const data = signedData(parts.namespace, parts.hash, yield* crypto.digest(parts.hash, message))
+    const good = yield* crypto.verify({
+      key: key.material,
+      hash: inner.hash,
+      message: yield* signedBytes(key, inner.touch, data),
+      signature: inner.value
+    })
+    if (!good) return yield* refused("signature", "the bytes are not those that the key signed")
+  })
+
+/** What a security key says of its owner; a key that is a file says nothing. */
+const attended = (touch: Touch | undefined, demands: KeyDemands): Either.Either<void, SignatureRefused> => {
+  if (touch === undefined) {
+    return demands.softwareKeys
+      ? Either.void
+      : Either.left(refused("software-key", "its key is a file, no security key"))
+  }
+  if ((touch.flags & presence) === 0) {
+    return Either.left(refused("presence", "nobody touched the security key when it signed"))
+  }
+  if ((touch.flags & ~(presence | verification)) !== 0) {
+    return Either.left(refused("flags", `the security key set flags that ssh does not: ${touch.flags}`))
+  }
+  return demands.verification && (touch.flags & verification) === 0
+    ? Either.left(refused("verification", "the security key asked for no PIN and no finger"))
+    : Either.void
+}
+
+/**
+ * Whether one armored signature counts (protocol 5, steps 3 to 9), cheapest check first and closed at the first doubt. With a
+ * principal it must be that one's; without, whose it is follows from the lines in the answer.
+ *
+ * Stricter than `ssh-keygen -Y verify`, and never laxer: what that refuses is refused here.
+ */
+export const verifySignature = (
+  armored: string | Uint8Array,
+  judgement: Judgement,
+  principal?: string
+): Effect.Effect<Verified, SignatureRefused, SignatureCrypto> =>
+  Effect.gen(function*() {
+    const asked = principal === undefined ? undefined : nameBytes(principal)
+    if (nameBytes(judgement.namespace) === undefined || (principal !== undefined && asked === undefined)) {
+      return yield* refused("request", "the principal or the namespace that was asked for is no name")
+    }
+    const parts = yield* Either.mapLeft(Either.flatMap(readArmor(armored), (blob) => readParts(blob)), fromSshsig)
+    if (parts.namespace !== judgement.namespace) {
+      return yield* refused("namespace", `it was made for another purpose than ${judgement.namespace}`)
+    }
+    const signers = yield* linesFor(judgement, parts.publicKey, asked)
+    const { key } = signers[0]
+    if (yield* isRevoked(judgement.revoked, key.blob)) {
+      return yield* refused("revoked", "its key is on the revocation list")
+    }
+    const inner = yield* Either.mapLeft(
+      readInnerSignature(key, parts.signature),
+      (why) => refused("signature-form", `its value: ${why}`)
+    )
+    yield* verifyValue(key, inner, parts, judgement.message)
+    yield* attended(inner.touch, judgement.demands)
+    return { key, fingerprint: yield* fingerprintOf(key), signers, touch: inner.touch }
+  })
