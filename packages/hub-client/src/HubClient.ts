@@ -6,12 +6,13 @@ import {
   HttpClientRequest,
   type HttpClientResponse
 } from "@effect/platform"
+import { boundedText } from "@felhom/domain/BoundedBody"
 import type { Envelope } from "@felhom/domain/Envelope"
 import { signatureHeader } from "@felhom/domain/HostKey"
 import type { HostReport } from "@felhom/domain/HostReport"
-import { HubApi } from "@felhom/domain/HubApi"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { Chunk, ConfigError, Context, Effect, Layer, Option, ParseResult, Schema, Stream } from "effect"
+import { ReportsApi } from "@felhom/domain/ReportsApi"
+import { ConfigError, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
 import { HubClientConfig } from "./HubClientConfig.ts"
 import { HubError, type HubErrorReason } from "./HubError.ts"
 
@@ -68,7 +69,7 @@ const gzip = (bytes: Uint8Array): Effect.Effect<Uint8Array> =>
   })
 
 /** Signs the body's bytes before they are packed: what is signed must not depend on who packed it. */
-const signedAndPacked = (sign: (typeof HubClientConfig.Service)["sign"]) =>
+const signedAndPacked = ({ pack = gzip, sign }: Pick<typeof HubClientConfig.Service, "pack" | "sign">) =>
 (
   request: HttpClientRequest.HttpClientRequest
 ): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
@@ -77,43 +78,27 @@ const signedAndPacked = (sign: (typeof HubClientConfig.Service)["sign"]) =>
     const plain = request.body.body
     const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(plain) }
     return request.pipe(
-      HttpClientRequest.setBody(HttpBody.uint8Array(yield* gzip(plain), "application/json")),
+      HttpClientRequest.setBody(HttpBody.uint8Array(yield* pack(plain), "application/json")),
       HttpClientRequest.setHeaders({ ...signature, "content-encoding": "gzip" })
     )
   })
 
-/** The whole answer, read up to the limit and no further. */
-const bounded = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
-  response.stream.pipe(
-    Stream.catchTag("ResponseError", (error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(error)),
-    Stream.runFoldEffect({ size: 0, chunks: Chunk.empty<Uint8Array>() }, ({ chunks, size }, chunk) =>
-      size + chunk.length > answerLimit
-        ? Effect.fail(fail("malformed", `its answer is longer than ${answerLimit} bytes`))
-        : Effect.succeed({ size: size + chunk.length, chunks: Chunk.append(chunks, chunk) })),
-    Effect.map(({ chunks, size }) =>
-      joined(chunks, size)
-    )
-  )
-
 /** The same answer, whose body has been read already. */
 const readAlready = (
   response: HttpClientResponse.HttpClientResponse,
-  body: Uint8Array<ArrayBuffer>
-): HttpClientResponse.HttpClientResponse => {
-  const text = Effect.sync(() => new TextDecoder().decode(body))
-  return Object.create(response, {
-    text: { value: text },
+  text: string
+): HttpClientResponse.HttpClientResponse =>
+  Object.create(response, {
+    text: { value: Effect.succeed(text) },
+    arrayBuffer: { value: Effect.sync(() => new TextEncoder().encode(text).buffer) },
     json: {
-      value: Effect.tryMap(text, {
-        try: (words): unknown => JSON.parse(words),
+      value: Effect.try({
+        try: (): unknown => JSON.parse(text),
         catch: (cause) =>
           new HttpClientError.ResponseError({ request: response.request, response, reason: "Decode", cause })
       })
-    },
-    arrayBuffer: { value: Effect.succeed(body.buffer) },
-    stream: { value: Stream.succeed(body) }
+    }
   })
-}
 
 const Refusal = Schema.parseJson(Schema.Struct({ message: Schema.String }))
 
@@ -126,25 +111,29 @@ const refusalText = (body: string): string =>
 
 /** Anything but a success becomes a `HubError` here, whoever answered; a success goes on with its whole body. */
 const settled = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
-  Effect.flatMap(bounded(response, fail), (body) => {
-    const { status } = response
-    if (status === 200) {
-      return Effect.succeed(readAlready(response, body))
-    }
-    const text = refusalText(new TextDecoder().decode(body))
-    const reason = statusReasons[status] ?? (status >= 400 ? "unavailable" : "malformed")
-    return Effect.fail(
-      status < 400
-        ? fail(reason, `it answered with status ${status}`)
-        : fail(reason, `it said ${status}: ${text}`, retryAfter(response.headers))
-    )
-  })
+  boundedText(response, answerLimit).pipe(
+    Effect.catchTag("BodyTooLarge", () => fail("malformed", `its answer is longer than ${answerLimit} bytes`)),
+    Effect.flatMap((body) => {
+      const { status } = response
+      if (status === 200) {
+        return Effect.succeed(readAlready(response, body))
+      }
+      const text = refusalText(body)
+      const reason = statusReasons[status] ?? (status >= 400 ? "unavailable" : "malformed")
+      return Effect.fail(
+        status < 400
+          ? fail(reason, `it answered with status ${status}`)
+          : fail(reason, `it said ${status}: ${text}`, retryAfter(response.headers))
+      )
+    })
+  )
 
 const causeText = (error: HttpClientError.RequestError): string =>
   error.cause instanceof Error ? error.cause.message : error.description ?? error.message
 
 const make = Effect.gen(function*() {
-  const { sign, token, url } = yield* HubClientConfig
+  const config = yield* HubClientConfig
+  const { token, url } = config
   if (url.protocol !== "https:") {
     return yield* Effect.fail(
       ConfigError.InvalidData([], `the hub's address ${url.origin} is not https; nothing is sent to a hub in the clear`)
@@ -169,11 +158,11 @@ const make = Effect.gen(function*() {
   const httpClient = (yield* HttpClient.HttpClient).pipe(
     HttpClient.withTracerPropagation(false),
     HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
-    HttpClient.mapRequestEffect(signedAndPacked(sign)),
+    HttpClient.mapRequestEffect(signedAndPacked(config)),
     HttpClient.transformResponse(Effect.flatMap((response) => settled(response, fail)))
   )
 
-  const report = yield* HttpApiClient.endpoint(HubApi, {
+  const report = yield* HttpApiClient.endpoint(ReportsApi, {
     group: "reports",
     endpoint: "report",
     httpClient,

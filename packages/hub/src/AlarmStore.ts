@@ -1,6 +1,7 @@
 import { HostId } from "@felhom/domain/HostId"
 import { humanDuration } from "@felhom/domain/HumanText"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
+import { type Concern, critical } from "./Concern.ts"
 import { Database } from "./Database.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -13,8 +14,8 @@ export type AlarmKind = typeof AlarmKind.Type
 
 export class AlarmStore extends Context.Tag("felhom/hub/AlarmStore")<AlarmStore, {
   readonly raise: (host: HostId, kind: AlarmKind, message: string) => Effect.Effect<void, StoreError>
-  /** What calls for a person now, in sentences, by host, worst first. */
-  readonly sentences: Effect.Effect<ReadonlyMap<string, ReadonlyArray<string>>, StoreError>
+  /** What calls for a person now, by host, worst first. */
+  readonly concerns: Effect.Effect<ReadonlyMap<string, ReadonlyArray<Concern>>, StoreError>
   /** Forgets all alarms of a host. */
   readonly clear: (host: HostId) => Effect.Effect<void, StoreError>
 }>() {}
@@ -51,15 +52,17 @@ const make = Effect.gen(function*() {
               count = count + 1`
         ])
       }),
-    sentences: Effect.gen(function*() {
+    concerns: Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* read(
         Row,
         sql`SELECT host_id AS "hostId", kind, message, last_at AS "lastAt", count FROM alarm
           WHERE kind = 'twins' OR last_at > ${now - day} ORDER BY kind = 'twins' DESC, kind`
       )
-      const byHost = new Map<string, Array<string>>()
-      for (const row of rows) byHost.set(row.hostId, [...(byHost.get(row.hostId) ?? []), sentence(row, now)])
+      const byHost = new Map<string, Array<Concern>>()
+      for (const row of rows) {
+        byHost.set(row.hostId, [...(byHost.get(row.hostId) ?? []), critical(row.kind, sentence(row, now))])
+      }
       return byHost
     }),
     clear: (host) => Effect.asVoid(write([sql`DELETE FROM alarm WHERE host_id = ${host}`]))

@@ -1,5 +1,5 @@
-import { HostAuthorization, OperatorAuthorization } from "@felhom/domain/HubPrincipal"
-import { HubForbidden, HubUnauthorized } from "@felhom/domain/HubRefusal"
+import { HostAuthorization, type HostPrincipal, OperatorAuthorization } from "@felhom/domain/HubPrincipal"
+import { HubForbidden, HubUnauthorized, type HubUnavailable } from "@felhom/domain/HubRefusal"
 import { Effect, Layer, Option, type Redacted } from "effect"
 import { TokenStore } from "./TokenStore.ts"
 import { unavailable } from "./Unavailable.ts"
@@ -19,18 +19,21 @@ const authenticate = (tokens: typeof TokenStore.Service, bearer: Redacted.Redact
     return row.value
   })
 
+/** The host behind a Bearer; other tokens don't report. */
+export const hostPrincipal = (
+  tokens: typeof TokenStore.Service,
+  bearer: Redacted.Redacted
+): Effect.Effect<typeof HostPrincipal.Service, HubUnauthorized | HubForbidden | HubUnavailable> =>
+  Effect.flatMap(authenticate(tokens, bearer), (row) =>
+    row.role === "host"
+      ? Effect.succeed({ tokenHash: row.hash, hostId: row.hostId })
+      : Effect.fail(
+        new HubForbidden({ message: `reports are for host tokens, and this one is for the role ${row.role}` })
+      ))
+
 export const hostLayer: Layer.Layer<HostAuthorization, never, TokenStore> = Layer.effect(
   HostAuthorization,
-  Effect.map(TokenStore, (tokens) =>
-    HostAuthorization.of({
-      host: (bearer) =>
-        Effect.flatMap(authenticate(tokens, bearer), (row) =>
-          row.role === "host"
-            ? Effect.succeed({ tokenHash: row.hash, hostId: row.hostId })
-            : Effect.fail(
-              new HubForbidden({ message: `reports are for host tokens, and this one is for the role ${row.role}` })
-            ))
-    }))
+  Effect.map(TokenStore, (tokens) => HostAuthorization.of({ host: (bearer) => hostPrincipal(tokens, bearer) }))
 ).pipe(Layer.ensureRequirementsType<TokenStore>())
 
 export const operatorLayer: Layer.Layer<OperatorAuthorization, never, TokenStore> = Layer.effect(

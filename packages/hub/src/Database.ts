@@ -1,20 +1,19 @@
-import * as Reactivity from "@effect/experimental/Reactivity"
-import { SqlClient, type SqlError, type Statement } from "@effect/sql"
-import { LibsqlClient, LibsqlMigrator } from "@effect/sql-libsql"
-import { type Client, createClient, type InValue } from "@libsql/client"
-import { Context, Effect, Layer, Schema, type Scope } from "effect"
+import { Migrator, SqlClient, type Statement } from "@effect/sql"
+import { Context, Effect, Either, Layer, Schema } from "effect"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
 import { DataFolder, makeFolder } from "./DataFolder.ts"
 import { migrations } from "./Migrations.ts"
+import * as StoreConnection from "./StoreConnection.ts"
+import { detailOf, type SqlText } from "./StoreConnection.ts"
 import { StoreError } from "./StoreError.ts"
+import * as StoreWriter from "./StoreWriter.ts"
 
 /**
- * The hub's one database file, reached over one connection: write-ahead log, synced at every commit.
+ * The hub's one database file: write-ahead log, synced at every commit. Reads happen on this thread and answer at once, from
+ * the last commit; writes happen on a thread of their own, so that no reader waits for a writer or for the disk.
  *
- * There is no interactive transaction in here on purpose. The driver opens a new connection after one, and that connection
- * knows nothing of the PRAGMAs that were set, so commits would no longer be synced. What must happen together goes through
- * `write`, one batch.
+ * There is no transaction over several calls on purpose. What must happen together goes through `write`, one batch; several
+ * callers' batches may share one commit, and one that fails leaves the others as they are.
  */
 export class Database extends Context.Tag("felhom/hub/Database")<Database, {
   readonly path: string
@@ -29,42 +28,18 @@ export class Database extends Context.Tag("felhom/hub/Database")<Database, {
   readonly write: (
     statements: ReadonlyArray<Statement.Statement<unknown>>
   ) => Effect.Effect<ReadonlyArray<number>, StoreError>
+  /** The same for what every report needs: texts as they are, without building them anew each time. */
+  readonly readText: <A, I>(row: Schema.Schema<A, I>, text: SqlText) => Effect.Effect<ReadonlyArray<A>, StoreError>
+  readonly writeTexts: (texts: ReadonlyArray<SqlText>) => Effect.Effect<ReadonlyArray<number>, StoreError>
+  /** Fails when nothing can be stored any more, because the thread that writes is gone. */
+  readonly died: Effect.Effect<never, StoreError>
 }>() {}
 
-/** How long a statement waits for another program's lock (`token create` beside a running hub), in milliseconds. */
-const busyTimeout = 5_000
-
-const detailOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
-
-const sqlDetail = (error: SqlError.SqlError): string => detailOf(error.cause)
-
-const open = (path: string): Effect.Effect<Client, StoreError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.try({
-      try: () => createClient({ url: pathToFileURL(path).href, intMode: "number" }),
-      catch: (cause) => new StoreError({ reason: "open", path, detail: detailOf(cause) })
-    }),
-    (client) => Effect.sync(() => client.close())
-  )
-
-const tuned = (path: string, client: Client): Effect.Effect<void, StoreError> =>
-  Effect.tryPromise({
-    try: async () => {
-      // The wait comes first: changing the journal mode needs a lock, too.
-      await client.execute(`PRAGMA busy_timeout = ${busyTimeout}`)
-      await client.execute("PRAGMA journal_mode = WAL")
-      await client.execute("PRAGMA synchronous = FULL")
-    },
-    catch: (cause) => new StoreError({ reason: "open", path, detail: detailOf(cause) })
-  })
-
-/** Over a connection of its own, closed after: the migrator's transaction would cost this one its PRAGMAs. */
 const migrate = (path: string): Effect.Effect<void, StoreError> =>
   Effect.gen(function*() {
-    const client = yield* open(path)
-    yield* tuned(path, client)
-    const sql = yield* LibsqlClient.make({ liveClient: client })
-    yield* LibsqlMigrator.run({ loader: LibsqlMigrator.fromRecord(migrations) }).pipe(
+    const connection = yield* StoreConnection.open(path)
+    const sql = yield* StoreConnection.sqlClient(connection)
+    yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations) }).pipe(
       Effect.provideService(SqlClient.SqlClient, sql),
       Effect.catchAllDefect((defect) =>
         // The migrator throws what a step failed with.
@@ -76,11 +51,11 @@ const migrate = (path: string): Effect.Effect<void, StoreError> =>
           : new StoreError({
             reason: "migrate",
             path,
-            detail: error._tag === "SqlError" ? sqlDetail(error) : error.message
+            detail: error._tag === "SqlError" ? detailOf(error.cause) : error.message
           })
       )
     )
-  }).pipe(Effect.scoped, Effect.provide(Reactivity.layer))
+  }).pipe(Effect.scoped)
 
 const make = Effect.gen(function*() {
   const folder = yield* DataFolder
@@ -90,35 +65,43 @@ const make = Effect.gen(function*() {
     catch: (cause) => new StoreError({ reason: "open", path: folder.path, detail: detailOf(cause) })
   })
   yield* migrate(path)
-  const client = yield* open(path)
-  yield* tuned(path, client)
-  const sql = yield* LibsqlClient.make({ liveClient: client }).pipe(Effect.provide(Reactivity.layer))
+  const connection = yield* StoreConnection.open(path)
+  const sql = yield* StoreConnection.sqlClient(connection)
+  const writer = yield* StoreWriter.make(path)
+
+  const textOf = (statement: Statement.Statement<unknown>): SqlText => {
+    const [text, parameters] = statement.compile()
+    return { sql: text, parameters }
+  }
+
+  const readText = <A, I>(row: Schema.Schema<A, I>, text: SqlText): Effect.Effect<ReadonlyArray<A>, StoreError> => {
+    // Not over an array's schema, which would be compiled anew each time.
+    const decode = Schema.decodeUnknownEither(row)
+    return Effect.suspend(() => {
+      const found: Array<A> = []
+      try {
+        for (const raw of connection.rows(text)) {
+          const decoded = decode(raw)
+          if (Either.isLeft(decoded)) {
+            return new StoreError({ reason: "corrupt", path, detail: decoded.left.message })
+          }
+          found.push(decoded.right)
+        }
+      } catch (cause) {
+        return new StoreError({ reason: "read", path, detail: detailOf(cause) })
+      }
+      return Effect.succeed(found)
+    })
+  }
+
   return Database.of({
     path,
     sql,
-    read: (row, statement) =>
-      statement.pipe(
-        Effect.mapError((error) => new StoreError({ reason: "read", path, detail: sqlDetail(error) })),
-        Effect.flatMap((rows) =>
-          Schema.decodeUnknown(Schema.Array(row))(rows).pipe(
-            Effect.mapError((error) => new StoreError({ reason: "corrupt", path, detail: error.message }))
-          )
-        )
-      ),
-    write: (statements) =>
-      Effect.tryPromise({
-        try: async () => {
-          const results = await client.batch(
-            statements.map((statement) => {
-              const [text, args] = statement.compile()
-              return { sql: text, args: args as Array<InValue> }
-            }),
-            "write"
-          )
-          return results.map((result) => result.rowsAffected)
-        },
-        catch: (cause) => new StoreError({ reason: "write", path, detail: detailOf(cause) })
-      })
+    died: writer.died,
+    readText,
+    read: (row, statement) => Effect.suspend(() => readText(row, textOf(statement))),
+    writeTexts: writer.write,
+    write: (statements) => Effect.suspend(() => writer.write(statements.map(textOf)))
   })
 })
 

@@ -2,7 +2,6 @@ import { HttpApiBuilder, type HttpApiGroup } from "@effect/platform"
 import type { HostId } from "@felhom/domain/HostId"
 import { claimBytes, enrolNamespace, type HostPublicKey, hostPublicKey } from "@felhom/domain/HostKey"
 import { HubApi } from "@felhom/domain/HubApi"
-import { OperatorPrincipal, type OperatorRole } from "@felhom/domain/HubPrincipal"
 import { HubConflict, HubForbidden, HubNotFound } from "@felhom/domain/HubRefusal"
 import { Ed25519 } from "@felhom/domain/port/Ed25519"
 import { decodeCanonicalBase64, readArmor, readBlob, SshsigError, verifySshsig } from "@felhom/domain/Sshsig"
@@ -12,10 +11,12 @@ import { AlarmStore } from "./AlarmStore.ts"
 import { operatorLayer } from "./Authorization.ts"
 import { Challenges } from "./Challenges.ts"
 import { EnrolmentTokens } from "./EnrolmentTokens.ts"
+import { ExpectedHosts } from "./ExpectedHosts.ts"
 import { HostKeyStore } from "./HostKeyStore.ts"
 import { HostStore } from "./HostStore.ts"
 import { RateLimit } from "./RateLimit.ts"
 import { limitedByAddress } from "./RequestLimits.ts"
+import { requires } from "./RequiredRole.ts"
 import { tokenId, type TokenRow, TokenStore } from "./TokenStore.ts"
 import { TwinWatch } from "./TwinWatch.ts"
 import { unavailable } from "./Unavailable.ts"
@@ -79,23 +80,16 @@ export const enrolmentLayer: Layer.Layer<
             })
           }
           if (!accepted.value) return { state: "waiting" as const }
+          if (yield* Effect.catchAll(keys.isRetired(host), unavailable)) {
+            return yield* new HubForbidden({
+              message:
+                `host ${host} was retired at this hub; if it is in service, an admin takes that back: felhom retire --undo`
+            })
+          }
           const token = yield* Effect.catchAll(tokens.issue(host, "enrolled"), unavailable)
           return { state: "accepted" as const, token }
         }))
   }))
-
-const requires = (role: OperatorRole): Effect.Effect<string, HubForbidden, OperatorPrincipal> =>
-  Effect.flatMap(
-    OperatorPrincipal,
-    (principal) =>
-      principal.role === role ? Effect.succeed(principal.label) : Effect.fail(
-        new HubForbidden({
-          message:
-            `this takes the role ${role}, and your token has the role ${principal.role}; ask an admin, or on the ` +
-            `hub's own machine: hub token create --role ${role}`
-        })
-      )
-  )
 
 const summaryOf = (row: TokenRow) => ({
   id: tokenId(row),
@@ -124,10 +118,11 @@ const signedBy = (hosts: typeof HostStore.Service, host: HostId, key: HostPublic
 export const administrationLayer: Layer.Layer<
   Group<"administration">,
   never,
-  EnrolmentTokens | HostKeyStore | HostStore | TokenStore | AlarmStore | TwinWatch
+  EnrolmentTokens | ExpectedHosts | HostKeyStore | HostStore | TokenStore | AlarmStore | TwinWatch
 > = HttpApiBuilder.group(HubApi, "administration", (handlers) =>
   Effect.gen(function*() {
     const enrolments = yield* EnrolmentTokens
+    const expected = yield* ExpectedHosts
     const keys = yield* HostKeyStore
     const hosts = yield* HostStore
     const tokens = yield* TokenStore
@@ -142,6 +137,28 @@ export const administrationLayer: Layer.Layer<
         Effect.zipRight(requires("admin"), Effect.catchAll(enrolments.create(count, label, hours), unavailable)))
       .handle("waiting", () =>
         Effect.catchAll(keys.waiting, unavailable))
+      .handle("expected", () =>
+        Effect.catchAll(expected.list, unavailable))
+      .handle("reject", ({ path: { hostId }, payload: { publicKey } }) =>
+        Effect.gen(function*() {
+          yield* requires("admin")
+          if (!(yield* Effect.catchAll(keys.reject(hostId, publicKey), unavailable))) {
+            return yield* new HubNotFound({ message: `host ${hostId} does not wait with this key; see felhom waiting` })
+          }
+        }))
+      .handle("retire", ({ path: { hostId }, payload: { retired } }) =>
+        Effect.gen(function*() {
+          const by = yield* requires("admin")
+          const known = Option.isSome(yield* Effect.catchAll(hosts.get(hostId), unavailable)) ||
+            (yield* Effect.catchAll(keys.standing(hostId), unavailable)).pinned !== null
+          if (!known) {
+            return yield* new HubNotFound({
+              message: `no host ${hostId} has reported to this hub or was accepted by it`
+            })
+          }
+          yield* Effect.catchAll(retired ? keys.retire(hostId, by) : keys.unretire(hostId), unavailable)
+          yield* twins.forget(hostId)
+        }))
       .handle("accept", ({ path: { hostId }, payload: { publicKey } }) =>
         Effect.gen(function*() {
           const by = yield* requires("admin")
@@ -174,8 +191,7 @@ export const administrationLayer: Layer.Layer<
           yield* Effect.catchAll(alarms.clear(hostId), unavailable)
           yield* twins.forget(hostId)
         }))
-      .handle("tokens", () =>
-        Effect.zipRight(requires("admin"), allTokens))
+      .handle("tokens", () => Effect.zipRight(requires("admin"), allTokens))
       .handle("revoke", ({ payload: { id } }) =>
         Effect.gen(function*() {
           yield* requires("admin")

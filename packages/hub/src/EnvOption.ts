@@ -29,3 +29,14 @@ export const wholeNumber = (from: number, to: number) => (text: string): Either.
     ? Either.right(value)
     : Either.left(`${JSON.stringify(text)} is not a whole number between ${from} and ${to}`)
 }
+
+const units: { readonly [unit: string]: number } = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 }
+
+/** Reads a size such as `500M` or `4G`, of at least so many bytes. */
+export const byteSize = (atLeast: number) => (text: string): Either.Either<number, string> => {
+  const [, digits, unit] = /^(\d{1,15})([KMGT]?)$/.exec(text) ?? []
+  const size = Number(digits ?? Number.NaN) * (units[unit ?? ""] ?? Number.NaN)
+  return size >= atLeast && Number.isSafeInteger(size)
+    ? Either.right(size)
+    : Either.left(`${JSON.stringify(text)} is not a size such as 500M or 4G, of at least ${atLeast / 1024 ** 2}M`)
+}

@@ -57,3 +57,21 @@ export const acknowledge = (
     max: Math.max(ledger.max, added.at(-1) ?? 0)
   }
 }
+
+/**
+ * After the store was set back to a backup, its own later copy had acknowledged events that this one never saw, and the agent
+ * forgot them. `oldestHeld` is the oldest number that the agent still holds: all below it went to the store of then. They count
+ * as received, and `forgotten` says how many they are.
+ */
+export const resumed = (
+  ledger: EventLedger,
+  stored: ReadonlyArray<number>,
+  oldestHeld: number
+): { readonly ledger: EventLedger; readonly forgotten: number } => {
+  const acked = Math.max(ledger.acked, oldestHeld - 1)
+  const forgotten = acked - ledger.acked - stored.filter((seq) => seq > ledger.acked && seq <= acked).length
+  return {
+    ledger: { ...ledger, acked, count: ledger.count + forgotten, max: Math.max(ledger.max, acked) },
+    forgotten
+  }
+}

@@ -5,6 +5,7 @@ import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import type { Section } from "@felhom/domain/Section"
 import type { Disk, Storage, StorageUsage } from "@felhom/domain/Storage"
 import { Schema } from "effect"
+import { type Concern, critical, KeptConcern, warning } from "./Concern.ts"
 
 const Unreadable = Schema.Struct({ what: Schema.String, reason: Schema.String })
 type Unreadable = typeof Unreadable.Type
@@ -14,14 +15,14 @@ export const InventoryFacts = Schema.Struct({
   guests: Schema.NullOr(Schema.Struct({ total: Schema.Int, running: Schema.Int })),
   storages: Schema.NullOr(Schema.Struct({ total: Schema.Int, active: Schema.Int })),
   unreadable: Schema.Array(Unreadable),
-  concerns: Schema.Array(Schema.String)
+  concerns: Schema.Array(KeptConcern)
 })
 export type InventoryFacts = typeof InventoryFacts.Type
 
 /** What follows from the samples and sections of a report. */
 export const ReportFacts = Schema.Struct({
   unreadable: Schema.Array(Unreadable),
-  concerns: Schema.Array(Schema.String)
+  concerns: Schema.Array(KeptConcern)
 })
 export type ReportFacts = typeof ReportFacts.Type
 
@@ -39,22 +40,22 @@ const healthy = new Set(["PASSED", "OK", "UNKNOWN"])
 /** From this share on a storage counts as full: thin pools and snapshots have no more room to breathe. */
 const fullShare = 0.95
 
-const storageConcerns = (storages: ReadonlyArray<Storage>): ReadonlyArray<string> =>
-  storages.filter((storage) => storage.enabled && !storage.active).map((storage) =>
-    `storage ${storage.storage} is offline`
+const storageConcerns = (storages: ReadonlyArray<Storage>): ReadonlyArray<Concern> =>
+  storages.filter((storage) => storage.enabled && !storage.active).map(({ storage }) =>
+    critical(`storage.offline ${storage}`, `storage ${storage} is offline`)
   )
 
-const diskConcerns = (disks: ReadonlyArray<Disk>): ReadonlyArray<string> =>
-  disks.flatMap((disk) => [
-    ...(healthy.has(disk.health) ? [] : [`disk ${disk.devicePath} reports ${disk.health}`]),
-    ...(disk.wearout !== null && disk.wearout <= wornOut
-      ? [`disk ${disk.devicePath} has ${disk.wearout} % of its life left`]
+const diskConcerns = (disks: ReadonlyArray<Disk>): ReadonlyArray<Concern> =>
+  disks.flatMap(({ devicePath, health, wearout }) => [
+    ...(healthy.has(health) ? [] : [critical(`disk.health ${devicePath}`, `disk ${devicePath} reports ${health}`)]),
+    ...(wearout !== null && wearout <= wornOut
+      ? [warning(`disk.worn ${devicePath}`, `disk ${devicePath} has ${wearout} % of its life left`)]
       : [])
   ])
 
 const named = 3
 
-const guestConcerns = (guests: ReadonlyArray<Guest>): ReadonlyArray<string> => {
+const guestConcerns = (guests: ReadonlyArray<Guest>): ReadonlyArray<Concern> => {
   const hidden = guests.flatMap((guest) => {
     const section = guest.config.state === "unavailable" ? guest.config : guest.snapshots
     return section.state === "unavailable" ? [`${formatGuestRef(guest)} (${section.reason})`] : []
@@ -62,16 +63,19 @@ const guestConcerns = (guests: ReadonlyArray<Guest>): ReadonlyArray<string> => {
   if (hidden.length === 0) return []
   const more = hidden.length > named ? ` and ${hidden.length - named} more` : ""
   return [
-    `${hidden.length} ${hidden.length === 1 ? "guest" : "guests"} could not be read: ${
-      hidden.slice(0, named).join(", ")
-    }${more}`
+    warning(
+      "guests.unreadable",
+      `${hidden.length} ${hidden.length === 1 ? "guest" : "guests"} could not be read: ${
+        hidden.slice(0, named).join(", ")
+      }${more}`
+    )
   ]
 }
 
-const usageConcerns = (usages: ReadonlyArray<StorageUsage>): ReadonlyArray<string> =>
+const usageConcerns = (usages: ReadonlyArray<StorageUsage>): ReadonlyArray<Concern> =>
   usages.flatMap(({ storage, total, used }) =>
     total !== null && total > 0 && used !== null && used / total >= fullShare
-      ? [`storage ${storage} is ${humanShare(used / total)} full`]
+      ? [warning(`storage.full ${storage}`, `storage ${storage} is ${humanShare(used / total)} full`)]
       : []
   )
 

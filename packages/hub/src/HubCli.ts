@@ -1,12 +1,13 @@
 import { type CliApp, Command, ValidationError } from "@effect/cli"
 import { version } from "@felhom/domain/Version"
 import { Cause, Console, Effect, Exit, type Layer, Logger } from "effect"
+import { backupCommand, restoreCommand } from "./BackupCommand.ts"
 import { serveCommand } from "./ServeCommand.ts"
 import { tokenCommand } from "./TokenCommand.ts"
 
 const command = Command.make("hub").pipe(
   Command.withDescription("The reference hub: reports in, envelopes out"),
-  Command.withSubcommands([serveCommand, tokenCommand])
+  Command.withSubcommands([serveCommand, tokenCommand, backupCommand, restoreCommand])
 )
 
 /** 0: done, or stopped when asked to; 1: failed; 2: the command line or the environment is wrong. */
@@ -22,7 +23,7 @@ export const run = (argv: ReadonlyArray<string>): Effect.Effect<ExitCode, never,
     Effect.catchAll((error) =>
       ValidationError.isValidationError(error)
         ? Effect.succeed(2 as const)
-        : Effect.as(Console.error(error.message), 1 as const)
+        : Effect.as(Console.error(error.message), error._tag === "NotifySettingsError" ? 2 as const : 1 as const)
     )
   )
 

@@ -8,10 +8,12 @@ import {
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Option, Schema } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer, type Server } from "node:https"
 import * as HubHandlers from "./HubHandlers.ts"
 import { HubIdentity } from "./HubIdentity.ts"
 import { type ListenAddress, urlHost } from "./ListenAddress.ts"
+import * as ReportRoute from "./ReportRoute.ts"
 
 /** The address could not be listened on. */
 export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", {
@@ -80,6 +82,25 @@ const boundedBodies = HttpMiddleware.make((app) =>
   HttpServerRequest.withMaxBodySize(app, Option.some(FileSystem.Size(bodyLimit)))
 )
 
+/** Reports by their own short way, everything else through the API. */
+const serving = Layer.scopedDiscard(
+  Effect.gen(function*() {
+    const server = yield* TlsServer
+    const report = yield* ReportRoute.make
+    const api = yield* NodeHttpServer.makeHandler(yield* HttpApiBuilder.httpApp, boundedBodies)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+          if (!report(request, response)) api(request, response)
+        }
+        server.on("request", onRequest)
+        return onRequest
+      }),
+      (onRequest) => Effect.sync(() => server.off("request", onRequest))
+    )
+  })
+).pipe(Layer.provide([HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer]))
+
 /**
  * The hub over HTTPS: its API, the API's description at `/openapi.json` and a page to read it at `/docs`. When its scope
  * closes, no new request is taken and answers under way are finished.
@@ -98,7 +119,7 @@ export const layer = (
     )
   )
   return draining.pipe(
-    Layer.provideMerge(HttpApiBuilder.serve(boundedBodies)),
+    Layer.provideMerge(serving),
     Layer.provide(HttpApiSwagger.layer({ path: "/docs" })),
     Layer.provide(HttpApiBuilder.middlewareOpenApi({ path: "/openapi.json" })),
     Layer.provide(HubHandlers.layer),

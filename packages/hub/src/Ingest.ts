@@ -3,12 +3,30 @@ import type { HostEvent } from "@felhom/domain/HostEvent"
 import type { HostReport } from "@felhom/domain/HostReport"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
-import { proxmoxTrouble } from "./Attention.ts"
+import { proxmoxTrouble, stateTrouble } from "./Attention.ts"
 import { Database } from "./Database.ts"
-import { acknowledge, emptyLedger, type EventLedger, missingEvents, withDropped } from "./EventLedger.ts"
+import { acknowledge, type EventLedger, missingEvents, resumed, withDropped } from "./EventLedger.ts"
+import { formerEpochsText, isOver, Oldest, oldestText, pruneText, Surplus, surplusText } from "./EventRetention.ts"
+import { endedTexts } from "./HistoryKeeping.ts"
 import { inventoryFacts, reportFacts } from "./HostFacts.ts"
 import { HubSettings } from "./HubSettings.ts"
-import type { StoreError } from "./StoreError.ts"
+import {
+  type Books,
+  booksText,
+  eventBody,
+  eventText,
+  Held,
+  heldText,
+  hostText,
+  latestTexts,
+  type Received,
+  selftestTexts,
+  staleText
+} from "./IngestStatements.ts"
+import * as KeyedTurns from "./KeyedTurns.ts"
+import type { SqlText } from "./StoreConnection.ts"
+import { StoreError } from "./StoreError.ts"
+import { withReport } from "./Trend.ts"
 
 /**
  * Takes reports in. A report may come twice, late or out of order: events are stored once by (host, epoch, number), and only
@@ -19,199 +37,159 @@ export class Ingest extends Context.Tag("felhom/hub/Ingest")<Ingest, {
   readonly accept: (report: HostReport, packed: Uint8Array, signature?: string) => Effect.Effect<Envelope, StoreError>
 }>() {}
 
-/** How many one-off reports of a host are kept. */
-const selftestsKept = 20
-
-const HeldHost = Schema.Struct({
-  epoch: Schema.String,
-  sequence: Schema.NullOr(Schema.Int),
-  inventoryHash: Schema.NullOr(Schema.String)
-})
-
-const HeldEpoch = Schema.Struct({
-  acked: Schema.Int,
-  skipped: Schema.Int,
-  droppedBefore: Schema.Int,
-  droppedNow: Schema.Int,
-  count: Schema.Int,
-  max: Schema.Int,
-  gapAt: Schema.NullOr(Schema.Int),
-  proxmoxTrouble: Schema.NullOr(Schema.String)
-})
-type HeldEpoch = typeof HeldEpoch.Type
-
-const newEpoch: HeldEpoch = { ...emptyLedger, gapAt: null, proxmoxTrouble: null }
-
 const Seq = Schema.Struct({ seq: Schema.Int })
-
-/** A report's bytes, gzipped, and its armored signature. */
-interface Received {
-  readonly packed: Uint8Array
-  readonly signature: string | null
-}
 
 /** Whether a report becomes what is shown, is a one-off, or is older than what is shown already. */
 type Standing = "newest" | "one-off" | "old"
 
-const standingOf = (report: HostReport, host: typeof HeldHost.Type | undefined, epochIsKnown: boolean): Standing => {
+const standingOf = (report: HostReport, held: Held): Standing => {
   if (report.sequence === null) return "one-off"
-  if (host === undefined || host.sequence === null) return "newest"
+  if (held.hostEpoch === null || held.sequence === null) return "newest"
   // An epoch that was there before the present one never comes back but with reports that were long under way.
-  if (host.epoch !== report.host.epoch) return epochIsKnown ? "old" : "newest"
-  return report.sequence > host.sequence ? "newest" : "old"
+  if (held.hostEpoch !== report.host.epoch) return held.acked === null ? "newest" : "old"
+  return report.sequence > held.sequence ? "newest" : "old"
 }
 
 /** The same event may stand in one report twice only by a mistake of its sender; one of them is enough. */
 const ordered = (events: ReadonlyArray<HostEvent>): ReadonlyArray<HostEvent> =>
   Array.from(new Map(events.map((event) => [event.seq, event])).values()).sort((a, b) => a.seq - b.seq)
 
+const booksOf = (held: Held): Books => ({ ...held, acked: held.acked ?? 0 })
+
 const make = Effect.gen(function*() {
-  const { read, sql, write } = yield* Database
+  const { path, readText, writeTexts } = yield* Database
   const settings = yield* HubSettings
-  // No other report may come between reading what is held and writing what follows from it.
-  const alone = yield* Effect.makeSemaphore(1)
+  // No other report of a host may come between reading what is held of it and writing what follows from that.
+  const turns = yield* KeyedTurns.make
 
-  const heldHost = (id: string) =>
+  const storedNumbers = (
+    { epoch, id }: HostReport["host"],
+    { acked, prunedThrough }: Books,
+    wanted: ReadonlyArray<number>
+  ) =>
     Effect.map(
-      read(HeldHost, sql`SELECT epoch, sequence, inventory_hash AS "inventoryHash" FROM host WHERE host_id = ${id}`),
-      (rows) => rows[0]
+      readText(Seq, {
+        sql: `SELECT seq FROM event WHERE host_id = ? AND epoch = ?
+          AND (seq > ? OR seq IN (SELECT value FROM json_each(?)))`,
+        parameters: [id, epoch, acked, JSON.stringify(wanted)]
+      }),
+      // What was pruned was stored once.
+      (rows) => new Set([...rows.map(({ seq }) => seq), ...wanted.filter((seq) => seq <= prunedThrough)])
     )
 
-  const heldEpoch = (id: string, epoch: string) =>
-    Effect.map(
-      read(
-        HeldEpoch,
-        sql`SELECT acked, skipped, dropped_before AS "droppedBefore", dropped_now AS "droppedNow", event_count AS "count",
-          event_max AS "max", gap_at AS "gapAt", proxmox_trouble AS "proxmoxTrouble"
-          FROM host_epoch WHERE host_id = ${id} AND epoch = ${epoch}`
-      ),
-      (rows) => rows[0]
-    )
-
-  const storedNumbers = (id: string, epoch: string, acked: number, wanted: ReadonlyArray<number>) =>
-    Effect.map(
-      read(
-        Seq,
-        sql`SELECT seq FROM event WHERE host_id = ${id} AND epoch = ${epoch}
-          AND (seq > ${acked} OR seq IN (SELECT value FROM json_each(${JSON.stringify(wanted)})))`
-      ),
-      (rows) => rows.map(({ seq }) => seq)
-    )
-
-  /** The epoch's books after this report. */
+  /** The epoch's books after these events, and those of them that are new. */
   const settle = (
     report: HostReport,
-    before: HeldEpoch,
+    before: Books,
     events: ReadonlyArray<HostEvent>,
     standing: Standing,
     now: number
   ) =>
     Effect.gen(function*() {
-      const ledger: EventLedger = standing === "newest" ? withDropped(before, report.eventsDropped) : before
+      const held: EventLedger = standing === "newest" ? withDropped(before, report.eventsDropped) : before
       const numbers = events.map(({ seq }) => seq)
-      const stored = new Set(yield* storedNumbers(report.host.id, report.host.epoch, ledger.acked, numbers))
-      const added = numbers.filter((seq) => !stored.has(seq))
-      const pending = [...stored, ...added].filter((seq) => seq > ledger.acked).sort((a, b) => a - b)
-      const after = acknowledge(ledger, pending, added)
-      return {
+      const [oldest] = numbers
+      const stored = yield* storedNumbers(report.host, before, numbers)
+      const resumes = before.restored === 1 && standing === "newest" && oldest !== undefined
+      const { forgotten, ledger } = resumes
+        ? resumed(held, Array.from(stored), oldest)
+        : { forgotten: 0, ledger: held }
+      const added = events.filter(({ seq }) => !stored.has(seq))
+      const pending = [...stored, ...added.map(({ seq }) => seq)].filter((seq) => seq > ledger.acked).sort((a, b) =>
+        a - b
+      )
+      const after = acknowledge(ledger, pending, added.map(({ seq }) => seq))
+      const unseen = events.filter(({ seq }) => seq > before.max)
+      const books: Books = {
+        ...before,
         ...after,
         gapAt: missingEvents(after) > missingEvents(before) ? now : before.gapAt,
-        proxmoxTrouble: proxmoxTrouble(before.proxmoxTrouble, events.filter(({ seq }) => seq > before.max))
-      } satisfies HeldEpoch
+        proxmoxTrouble: proxmoxTrouble(before.proxmoxTrouble, unseen),
+        stateTrouble: stateTrouble(before.stateTrouble, unseen),
+        restored: resumes ? 0 : before.restored,
+        beforeRestore: before.beforeRestore + forgotten,
+        bytes: added.reduce((sum, event) => sum + Buffer.byteLength(eventBody(event)), before.bytes)
+      }
+      return { books, added }
     })
 
-  const epochStatement = (report: HostReport, books: HeldEpoch, now: number) =>
-    sql`INSERT INTO host_epoch (host_id, epoch, first_seen, acked, skipped, dropped_before, dropped_now, event_count,
-        event_max, gap_at, proxmox_trouble)
-      VALUES (${report.host.id}, ${report.host.epoch}, ${now}, ${books.acked}, ${books.skipped}, ${books.droppedBefore},
-        ${books.droppedNow}, ${books.count}, ${books.max}, ${books.gapAt}, ${books.proxmoxTrouble})
-      ON CONFLICT (host_id, epoch) DO UPDATE SET acked = excluded.acked, skipped = excluded.skipped,
-        dropped_before = excluded.dropped_before, dropped_now = excluded.dropped_now, event_count = excluded.event_count,
-        event_max = excluded.event_max, gap_at = excluded.gap_at, proxmox_trouble = excluded.proxmox_trouble`
+  /** Takes old events out where there are too many; only when new ones come, and never one that is not acknowledged. */
+  const pruned = ({ epoch, id }: HostReport["host"], books: Books, now: number) =>
+    Effect.gen(function*() {
+      const [oldest] = yield* readText(Oldest, oldestText(id, epoch))
+      const nothing: { readonly books: Books; readonly texts: ReadonlyArray<SqlText> } = { books, texts: [] }
+      if (!isOver(books, oldest?.receivedAt, now)) return nothing
+      const [surplus] = yield* readText(Surplus, surplusText(id, epoch, books, now))
+      if (surplus === undefined || surplus.through === null) return nothing
+      const { bytes, through } = surplus
+      return {
+        books: { ...books, prunedThrough: Math.max(books.prunedThrough, through), bytes: books.bytes - bytes },
+        texts: [pruneText(id, epoch, through), formerEpochsText(id, epoch, now)]
+      }
+    })
 
-  const eventsStatement = (report: HostReport, events: ReadonlyArray<HostEvent>) =>
-    sql`INSERT OR IGNORE INTO event (host_id, epoch, seq, at, severity, body)
-      SELECT ${report.host.id}, ${report.host.epoch}, json_extract(value, '$.seq'), json_extract(value, '$.at'),
-        json_extract(value, '$.severity'), value
-      FROM json_each(${JSON.stringify(events)})`
+  const eventTexts = (report: HostReport, held: Held, standing: Standing, now: number) =>
+    Effect.gen(function*() {
+      const before = booksOf(held)
+      const isQuiet = report.events.length === 0 && (standing === "old" || report.eventsDropped === held.droppedNow)
+      if (isQuiet) return { acked: before.acked, texts: held.acked === null ? [booksText(report, before, now)] : [] }
+      const { added, books: settled } = yield* settle(report, before, ordered(report.events), standing, now)
+      const { books, texts } = added.length === 0
+        ? { books: settled, texts: [] }
+        : yield* pruned(report.host, settled, now)
+      return {
+        acked: books.acked,
+        texts: [...texts, ...added.map((event) => eventText(report, event, now)), booksText(report, books, now)]
+      }
+    })
 
-  const hostStatement = (report: HostReport, now: number) => {
-    const { inventory } = report
-    return sql`INSERT INTO host (host_id, epoch, sequence, first_seen, last_seen, taken_at, promised_seconds, identity,
-        inventory_hash, inventory, inventory_facts, samples, sections, report_facts)
-      VALUES (${report.host.id}, ${report.host.epoch}, ${report.sequence}, ${now}, ${now}, ${report.takenAt},
-        ${settings.reportIntervalSeconds}, ${JSON.stringify(report.host)},
-        ${inventory === null ? null : report.inventoryHash},
-        ${inventory === null ? null : JSON.stringify(inventory)},
-        ${inventory === null ? null : JSON.stringify(inventoryFacts(inventory))},
-        ${JSON.stringify(report.samples)}, ${JSON.stringify(report.sections)},
-        ${JSON.stringify(reportFacts(report.samples, report.sections))})
-      ON CONFLICT (host_id) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence,
-        last_seen = excluded.last_seen, taken_at = excluded.taken_at, promised_seconds = excluded.promised_seconds,
-        identity = excluded.identity, inventory_hash = coalesce(excluded.inventory_hash, host.inventory_hash),
-        inventory = coalesce(excluded.inventory, host.inventory),
-        inventory_facts = coalesce(excluded.inventory_facts, host.inventory_facts), samples = excluded.samples,
-        sections = excluded.sections, report_facts = excluded.report_facts, stale_run = 0, stale_sequence = NULL`
-  }
+  const shownTexts = (report: HostReport, held: Held, received: Received, now: number) =>
+    Effect.gen(function*() {
+      const { ended, trend } = report.sequence === null
+        ? { ended: null, trend: null }
+        : withReport(held.trend, report, now)
+      const shown = {
+        promisedSeconds: settings.reportIntervalSeconds,
+        inventory: report.inventory === null ? null : inventoryFacts(report.inventory),
+        facts: reportFacts(report.samples, report.sections),
+        trend
+      }
+      return [
+        hostText(report, shown, now),
+        ...latestTexts(report, received, held.hasInventory === 1, now),
+        ...(ended === null ? [] : yield* endedTexts(readText, report.host.id, ended, now))
+      ]
+    })
 
-  /** What a person may want to have from the host's own hand: the inventory outlives the report that it came with. */
-  const inventoryStatements = (report: HostReport, { packed, signature }: Received) =>
-    report.inventory === null ? [] : [
-      sql`INSERT INTO inventory_report (host_id, body, signature) VALUES (${report.host.id}, ${packed}, ${signature})
-        ON CONFLICT (host_id) DO UPDATE SET body = excluded.body, signature = excluded.signature`
-    ]
-
-  const historyStatements = (report: HostReport, { packed, signature }: Received, now: number) => [
-    sql`INSERT OR IGNORE INTO report (host_id, epoch, sequence, received_at, body, signature)
-      VALUES (${report.host.id}, ${report.host.epoch}, ${report.sequence}, ${now}, ${packed}, ${signature})`,
-    sql`DELETE FROM report WHERE host_id = ${report.host.id} AND rowid <= (SELECT rowid FROM report
-      WHERE host_id = ${report.host.id} ORDER BY rowid DESC LIMIT 1 OFFSET ${settings.historyPerHost})`
-  ]
-
-  const selftestStatements = (report: HostReport, received: Received, shown: boolean, now: number) => [
-    // Until a host has sent its first numbered report, the one-off is all there is to show.
-    ...(shown ? [hostStatement(report, now), ...inventoryStatements(report, received)] : []),
-    sql`UPDATE host SET last_selftest = ${now} WHERE host_id = ${report.host.id}`,
-    sql`INSERT INTO selftest (host_id, received_at, body, signature)
-      VALUES (${report.host.id}, ${now}, ${received.packed}, ${received.signature})`,
-    sql`DELETE FROM selftest WHERE host_id = ${report.host.id} AND id <= (SELECT id FROM selftest
-      WHERE host_id = ${report.host.id} ORDER BY id DESC LIMIT 1 OFFSET ${selftestsKept})`
-  ]
-
-  const oldStatements = (report: HostReport, host: typeof HeldHost.Type | undefined) =>
+  const oldTexts = (report: HostReport, held: Held) =>
     // An equal sequence is a report sent again because our answer got lost.
-    host?.sequence === report.sequence && host.epoch === report.host.epoch ? [] : [
-      sql`UPDATE host SET stale_run = stale_run + 1, stale_sequence = ${report.sequence}
-        WHERE host_id = ${report.host.id}`
-    ]
+    held.sequence === report.sequence && held.hostEpoch === report.host.epoch ? [] : [staleText(report)]
+
+  const numbered = (report: HostReport, held: Held, received: Received, standing: Standing, now: number) =>
+    Effect.gen(function*() {
+      const shown = standing === "newest" ? yield* shownTexts(report, held, received, now) : oldTexts(report, held)
+      const { acked, texts } = yield* eventTexts(report, held, standing, now)
+      return { acked, texts: [...shown, ...texts] }
+    })
+
+  const oneOff = (report: HostReport, held: Held, received: Received, now: number) =>
+    Effect.map(
+      // Until a host has sent its first numbered report, the one-off is all there is to show.
+      held.sequence === null ? shownTexts(report, held, received, now) : Effect.succeed([]),
+      (shown) => ({ acked: held.acked ?? 0, texts: [...shown, ...selftestTexts(report, received, now)] })
+    )
 
   const accept = (report: HostReport, received: Received): Effect.Effect<Envelope, StoreError> =>
     Effect.gen(function*() {
       const now = EpochMillis.make(yield* Clock.currentTimeMillis)
-      const host = yield* heldHost(report.host.id)
-      const known = yield* heldEpoch(report.host.id, report.host.epoch)
-      const standing = standingOf(report, host, known !== undefined)
-      const before = known ?? newEpoch
-      let acked = before.acked
-      if (standing === "one-off") {
-        yield* write(selftestStatements(report, received, host === undefined || host.sequence === null, now))
-      } else {
-        const events = ordered(report.events)
-        const books = yield* settle(report, before, events, standing, now)
-        yield* write([
-          ...(standing === "newest"
-            ? [
-              hostStatement(report, now),
-              ...historyStatements(report, received, now),
-              ...inventoryStatements(report, received)
-            ]
-            : oldStatements(report, host)),
-          ...(events.length === 0 ? [] : [eventsStatement(report, events)]),
-          epochStatement(report, books, now)
-        ])
-        acked = books.acked
-      }
-      const unknownInventory = report.inventory === null && report.inventoryHash !== host?.inventoryHash
+      const [held] = yield* readText(Held, heldText(report.host.id, report.host.epoch))
+      if (held === undefined) return yield* new StoreError({ reason: "read", path, detail: "it gave no answer" })
+      const standing = standingOf(report, held)
+      const { acked, texts } = standing === "one-off"
+        ? yield* oneOff(report, held, received, now)
+        : yield* numbered(report, held, received, standing, now)
+      if (texts.length > 0) yield* writeTexts(texts)
+      const unknownInventory = report.inventory === null && report.inventoryHash !== held.inventoryHash
       return {
         typ: envelopeType,
         host: report.host.id,
@@ -227,7 +205,7 @@ const make = Effect.gen(function*() {
 
   return Ingest.of({
     accept: (report, packed, signature) =>
-      alone.withPermits(1)(accept(report, { packed, signature: signature ?? null }))
+      turns.alone(report.host.id)(accept(report, { packed, signature: signature ?? null }))
   })
 })
 

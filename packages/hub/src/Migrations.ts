@@ -1,5 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
+import { alarmTables } from "./AlarmTables.ts"
+import { historyTables } from "./HistoryTables.ts"
 
 type Migration = Effect.Effect<void, unknown, SqlClient.SqlClient>
 
@@ -134,5 +136,7 @@ export const migrations: Record<string, Migration> = {
       body BLOB NOT NULL,
       signature TEXT
     ) WITHOUT ROWID`
-  )
+  ),
+  "0003_history_in_points": statements(...historyTables),
+  "0004_alarms_notices_and_restores": statements(...alarmTables)
 }

@@ -14,3 +14,20 @@ export const presenceOf = (lastSeen: number, promisedSeconds: number, now: numbe
   const since = now - lastSeen
   return since > 3 * interval ? "silent" : since > 1.5 * interval ? "late" : "online"
 }
+
+/** Agents try a hub that was away again after five minutes at most; one more for the report itself, in milliseconds. */
+const longestReturn = 360_000
+
+/**
+ * The same by a hub that has heard its hosts since `hubSince` only. A host that it heard before and not since is called silent
+ * when it had the time to come back, or when it was known to be silent before the hub went away.
+ */
+export const fairPresence = (
+  host: { readonly lastSeen: number; readonly promisedSeconds: number; readonly wasSilent: boolean },
+  hubSince: number,
+  now: number
+): HostSummary["presence"] => {
+  const plain = presenceOf(host.lastSeen, host.promisedSeconds, now)
+  if (plain !== "silent" || host.lastSeen >= hubSince || host.wasSilent) return plain
+  return now - hubSince > Math.max(longestReturn, 3 * keptInterval(host.promisedSeconds) * 1000) ? "silent" : "late"
+}

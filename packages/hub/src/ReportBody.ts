@@ -3,12 +3,13 @@ import { HubBadReport, HubTooLarge } from "@felhom/domain/HubRefusal"
 import { Effect, ParseResult, Schema } from "effect"
 import type { IncomingMessage } from "node:http"
 import { promisify } from "node:util"
-import { gunzip, gzip } from "node:zlib"
+import { gunzip, gunzipSync, gzip } from "node:zlib"
+import { isCertainlyReport } from "./ReportValidator.ts"
 
 /** What a report's body may weigh, in bytes: as it comes, and unpacked. */
 export const bodyLimits = { packed: 512 * 1024, unpacked: 8 * 1024 * 1024 } as const
 
-/** A report, its bytes as they were signed, and the same gzipped for the history. */
+/** A report, its bytes as they were signed, and the same gzipped to be kept. */
 export interface ReceivedReport {
   readonly report: HostReport
   readonly plain: Uint8Array
@@ -40,7 +41,10 @@ const readBounded = (request: IncomingMessage, limit: number): Effect.Effect<Buf
       if (size > limit) done(Effect.fail(tooLarge("larger", limit)))
       else chunks.push(chunk)
     }
-    const onEnd = () => done(Effect.succeed(Buffer.concat(chunks)))
+    const onEnd = () => {
+      const [first] = chunks
+      done(Effect.succeed(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)))
+    }
     const onError = (error: Error) => done(Effect.fail(bad(`the report's body broke off: ${error.message}`)))
     const onClose = () => done(Effect.fail(bad("the report's body broke off")))
     if (Number(request.headers["content-length"]) > limit) {
@@ -53,20 +57,33 @@ const readBounded = (request: IncomingMessage, limit: number): Effect.Effect<Buf
 const unpack = promisify(gunzip)
 const pack = promisify(gzip)
 
+/** Bodies up to this size, packed and unpacked, are unpacked at once: for them a trip to another thread costs more. */
+const atOnce = { packed: 16 * 1024, unpacked: 256 * 1024 } as const
+
+const notGzip = (cause: unknown): HubBadReport =>
+  bad(`the report's body is not gzip, though its Content-Encoding says so: ${String(cause)}`)
+
 /** Unpacks at most `limit` bytes: zlib stops there, so what was packed to burst never gets more memory than that. */
-const unpackBounded = (packed: Buffer, limit: number): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
+const unpackLarge = (packed: Buffer, limit: number): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
   Effect.tryPromise({
     try: () => unpack(packed, { maxOutputLength: limit }),
-    catch: (cause) =>
-      cause instanceof RangeError
-        ? tooLarge("larger when unpacked", limit)
-        : bad(`the report's body is not gzip, though its Content-Encoding says so: ${String(cause)}`)
+    catch: (cause) => cause instanceof RangeError ? tooLarge("larger when unpacked", limit) : notGzip(cause)
+  })
+
+const unpackBounded = (packed: Buffer, limit: number): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
+  Effect.suspend(() => {
+    if (packed.length > atOnce.packed) return unpackLarge(packed, limit)
+    try {
+      return Effect.succeed(gunzipSync(packed, { maxOutputLength: atOnce.unpacked }))
+    } catch (cause) {
+      return cause instanceof RangeError ? unpackLarge(packed, limit) : Effect.fail(notGzip(cause))
+    }
   })
 
 const decode = Schema.decodeUnknown(HostReport, { onExcessProperty: "ignore" })
 
 const asReport = (json: unknown): Effect.Effect<HostReport, HubBadReport> =>
-  Effect.mapError(decode(json), (error) => {
+  isCertainlyReport(json) ? Effect.succeed(json) : Effect.mapError(decode(json), (error) => {
     const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
     return bad(
       issue === undefined || issue.path.length === 0

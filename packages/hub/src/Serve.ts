@@ -1,23 +1,36 @@
 import { HttpServer } from "@effect/platform"
 import { formatFingerprint } from "@felhom/domain/PeerPin"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
-import * as NodeEd25519 from "@felhom/node/NodeEd25519"
+import * as NodeInstanceLock from "@felhom/node/NodeInstanceLock"
 import { Console, Effect, Layer } from "effect"
+import { hostname } from "node:os"
 import { resolve } from "node:path"
+import * as AlarmBook from "./AlarmBook.ts"
 import * as AlarmStore from "./AlarmStore.ts"
+import * as AlarmWatch from "./AlarmWatch.ts"
+import * as CachedEd25519 from "./CachedEd25519.ts"
 import * as Challenges from "./Challenges.ts"
 import * as Database from "./Database.ts"
 import { DataFolder } from "./DataFolder.ts"
 import * as EnrolmentTokens from "./EnrolmentTokens.ts"
+import * as ExpectedHosts from "./ExpectedHosts.ts"
+import * as HistoryStore from "./HistoryStore.ts"
+import * as HostJudge from "./HostJudge.ts"
 import * as HostKeyStore from "./HostKeyStore.ts"
 import * as HostStore from "./HostStore.ts"
 import * as HubIdentity from "./HubIdentity.ts"
 import * as HubServer from "./HubServer.ts"
 import { HubSettings } from "./HubSettings.ts"
+import * as HubUptime from "./HubUptime.ts"
 import * as Ingest from "./Ingest.ts"
 import { type ListenAddress, urlHost } from "./ListenAddress.ts"
+import { type Channel, NoticeChannels } from "./NoticeChannels.ts"
+import * as Outbox from "./Outbox.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as ReportAdmission from "./ReportAdmission.ts"
+import * as ReportDesk from "./ReportDesk.ts"
+import * as ServeLock from "./ServeLock.ts"
+import * as StoreCap from "./StoreCap.ts"
 import * as StoreEpoch from "./StoreEpoch.ts"
 import type { StoreError } from "./StoreError.ts"
 import * as TokenStore from "./TokenStore.ts"
@@ -28,7 +41,12 @@ export interface ServeOptions {
   /** The folder of the store and the TLS key; made when it is not there. */
   readonly data: string
   readonly reportIntervalSeconds: number
-  readonly historyPerHost: number
+  /** How many bytes the store may hold before its oldest history goes. */
+  readonly maxStoreBytes: number
+  /** How people are told of alarms; without any they have to look. */
+  readonly channels?: ReadonlyArray<Channel>
+  /** What the hub is called in notices. */
+  readonly name?: string
 }
 
 /** The token commands' part of the hub: they work on the store beside a running hub. */
@@ -43,20 +61,29 @@ export const layer = (
   options: ServeOptions
 ): Layer.Layer<
   HttpServer.HttpServer | HubIdentity.HubIdentity | Database.Database | TokenStore.TokenStore,
-  StoreError | HubIdentity.HubIdentityError | HubServer.ListenError
+  StoreError | HubIdentity.HubIdentityError | HubServer.ListenError | ServeLock.ServeLockError
 > =>
   HubServer.layer(options.listen).pipe(
-    Layer.provide([StoreEpoch.layer, HostStore.layer, Ingest.layer, ReportAdmission.layer, Challenges.layer]),
-    Layer.provide([EnrolmentTokens.layer, HostKeyStore.layer, AlarmStore.layer, TwinWatch.layer, RateLimit.layer]),
+    Layer.merge(AlarmWatch.running),
+    Layer.merge(StoreCap.running),
+    Layer.provide(AlarmWatch.layer(options.name ?? hostname())),
+    Layer.provide([Outbox.layer, ExpectedHosts.layer]),
+    Layer.provide([StoreEpoch.layer, HistoryStore.layer, HostStore.layer, ReportDesk.layer, Challenges.layer]),
+    Layer.provide([Ingest.layer, ReportAdmission.layer]),
+    Layer.provide([EnrolmentTokens.layer, HostKeyStore.layer, TwinWatch.layer, RateLimit.layer]),
+    Layer.provide(HostJudge.layer),
+    Layer.provide([AlarmStore.layer, AlarmBook.layer, HubUptime.layer]),
     Layer.provideMerge(Layer.merge(TokenStore.layer, HubIdentity.layer(options.listen.host))),
-    Layer.provideMerge(Database.layer),
+    Layer.provideMerge(Layer.provide(Database.layer, ServeLock.layer)),
     Layer.provide([
+      NodeInstanceLock.layer,
       NodeCrypto.layer,
-      NodeEd25519.layer,
+      CachedEd25519.layer,
+      NoticeChannels.layer(options.channels ?? []),
       DataFolder.layer(resolve(options.data)),
       HubSettings.layer({
         reportIntervalSeconds: options.reportIntervalSeconds,
-        historyPerHost: options.historyPerHost
+        maxStoreBytes: options.maxStoreBytes
       })
     ])
   )
@@ -76,12 +103,15 @@ const readyLine = (listenHost: string, dataDir: string) =>
     })
   })
 
-/** Serves until it is interrupted. */
+/** Serves until it is interrupted, or can't store anything any more. */
 export const serve = (
   options: ServeOptions
-): Effect.Effect<never, StoreError | HubIdentity.HubIdentityError | HubServer.ListenError> =>
+): Effect.Effect<
+  never,
+  StoreError | HubIdentity.HubIdentityError | HubServer.ListenError | ServeLock.ServeLockError
+> =>
   Effect.gen(function*() {
     yield* Effect.flatMap(readyLine(options.listen.host, resolve(options.data)), Console.log)
     yield* Effect.logInfo("hub is ready")
-    return yield* Effect.never
+    return yield* Effect.flatMap(Database.Database, ({ died }) => died)
   }).pipe(Effect.provide(layer(options)))

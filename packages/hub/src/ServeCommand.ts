@@ -1,8 +1,9 @@
 import { Command, Options } from "@effect/cli"
-import { Either } from "effect"
-import { envOption, wholeNumber } from "./EnvOption.ts"
-import { defaultHistory } from "./HubSettings.ts"
+import { Effect, Either } from "effect"
+import { byteSize, envOption, wholeNumber } from "./EnvOption.ts"
+import { defaultMaxStoreBytes } from "./HubSettings.ts"
 import { parseListenAddress } from "./ListenAddress.ts"
+import { channelsOf, notifyOptions } from "./NotifyOptions.ts"
 import { serve } from "./Serve.ts"
 
 const listen = envOption("listen", "FELHOM_HUB_LISTEN", "Where to listen, HOST:PORT", parseListenAddress).pipe(
@@ -24,16 +25,19 @@ const reportInterval = envOption(
   wholeNumber(1, 3600)
 ).pipe(Options.withDefault(30))
 
-const history = envOption(
-  "history",
-  "FELHOM_HUB_HISTORY",
-  "How many of each host's latest reports are kept as they came",
-  wholeNumber(1, 100_000)
-).pipe(Options.withDefault(defaultHistory))
+const maxStoreBytes = envOption(
+  "max-store-bytes",
+  "FELHOM_HUB_MAX_STORE_BYTES",
+  "How much the store may hold, such as 4G or 500M, before its oldest history goes",
+  byteSize(16 * 1024 ** 2)
+).pipe(Options.withDefault(defaultMaxStoreBytes))
 
 export const serveCommand = Command.make(
   "serve",
-  { listen, data, reportInterval, history },
-  ({ data, history, listen, reportInterval }) =>
-    serve({ listen, data, reportIntervalSeconds: reportInterval, historyPerHost: history })
+  { listen, data, reportInterval, maxStoreBytes, ...notifyOptions },
+  ({ data, listen, maxStoreBytes, name, reportInterval, ...notify }) =>
+    Effect.flatMap(
+      channelsOf(notify),
+      (channels) => serve({ listen, data, reportIntervalSeconds: reportInterval, maxStoreBytes, channels, name })
+    )
 ).pipe(Command.withDescription("Take reports and answer operators over HTTPS until asked to stop"))

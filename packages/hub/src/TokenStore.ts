@@ -67,14 +67,19 @@ export const base64Url = (hex: string): string =>
 const tokenPattern = /^felhom_(?:host|viewer|operator|admin)_[A-Za-z0-9_-]{43}$/
 
 const make = Effect.gen(function*() {
-  const { read, sql, write } = yield* Database
+  const { read, readText, sql, write } = yield* Database
   const crypto = yield* Crypto
   const columns = sql.literal(
     "hash, role, label, created_at AS \"createdAt\", host_id AS \"hostId\", revoked_at AS \"revokedAt\""
   )
   const byHash = (hash: string) =>
     Effect.map(
-      read(TokenRow, sql`SELECT ${columns} FROM token WHERE hash = ${hash}`),
+      readText(TokenRow, {
+        sql:
+          "SELECT hash, role, label, created_at AS createdAt, host_id AS hostId, revoked_at AS revokedAt FROM token " +
+          "WHERE hash = ?",
+        parameters: [hash]
+      }),
       (rows) => Option.fromNullable(rows[0])
     )
 

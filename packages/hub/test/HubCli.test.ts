@@ -97,6 +97,16 @@ describe("a wrong command line or environment ends with 2 and a sentence", () =>
     }))
 })
 
+it.effect("a mail address without a mail server ends with 2, and no secret is shown", () =>
+  Effect.gen(function*() {
+    const mail = ["FELHOM_HUB_NOTIFY_MAIL", "me@felhom.test"] as const
+    const without = yield* hub(["serve", "--data", "/dev/null/hub"], [mail])
+    expect(without).toMatchObject({ code: 2, err: expect.stringContaining("FELHOM_HUB_SMTP_URL") })
+    const bad = yield* hub(["serve", "--data", "/dev/null/hub"], [mail, ["FELHOM_HUB_SMTP_URL", "http://u:s3cret@h"]])
+    expect(bad).toMatchObject({ code: 2, err: expect.stringContaining("smtps://") })
+    expect(bad.err).not.toContain("s3cret")
+  }))
+
 it.effect("fails with 1 when its folder can't be made", () =>
   Effect.gen(function*() {
     const { code, err } = yield* hub(["token", "list", "--data", "/dev/null/hub"])

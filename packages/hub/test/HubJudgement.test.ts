@@ -1,5 +1,5 @@
 import { describe, it } from "@effect/vitest"
-import { attentionOf, proxmoxTrouble } from "@felhom/hub/Attention"
+import { concernsOf, proxmoxTrouble, stateTrouble } from "@felhom/hub/Attention"
 import { acknowledge, emptyLedger, missingEvents, withDropped } from "@felhom/hub/EventLedger"
 import { inventoryFacts, reportFacts } from "@felhom/hub/HostFacts"
 import { presenceOf } from "@felhom/hub/Presence"
@@ -22,21 +22,26 @@ import {
 
 const attention = (
   more: { readonly [key: string]: unknown } = {},
-  events: Array<ReturnType<typeof hostEvent>> = []
+  events: Array<ReturnType<typeof hostEvent>> = [],
+  clockAhead = 0
 ) => {
   const { inventory, samples, sections } = report(more)
-  return attentionOf({
+  return concernsOf({
     presence: "online",
     silence: 0,
     sequence: 1,
     inventory: inventory === null ? null : inventoryFacts(inventory),
     report: reportFacts(samples, sections),
     proxmoxTrouble: proxmoxTrouble(null, events),
+    stateTrouble: stateTrouble(null, events),
+    clockAhead,
+    successor: null,
+    retiredAndReports: false,
     eventsLost: 0,
     critical: [],
     staleRun: 0,
     staleSequence: null
-  })
+  }).map(({ sentence }) => sentence)
 }
 
 describe("attention", () => {
@@ -85,6 +90,28 @@ describe("attention", () => {
     const recovered = hostEvent(2, { kind: "proxmox.recovered", message: "fine" })
     expect(attention({}, [refused])).toEqual(["Proxmox refused: 401 no such token"])
     expect(attention({}, [refused, recovered])).toEqual([])
+  })
+})
+
+describe("a host that can't keep its state", () => {
+  it("needs attention until it can again", () => {
+    const unwritable = hostEvent(1, { kind: "state.unwritable", severity: "critical", message: "its disk is full" })
+    const recovered = hostEvent(2, { kind: "state.recovered", message: "fine" })
+    expect(attention({}, [unwritable])).toEqual(["its disk is full"])
+    expect(attention({}, [unwritable, recovered])).toEqual([])
+  })
+})
+
+describe("a host's clock", () => {
+  const day = 86_400_000
+  it.each([
+    [-day, ["its clock is 1 day behind"]],
+    [day, ["its clock is 1 day ahead"]],
+    [-3 * 3_600_000, ["its clock is 3 hours behind"]],
+    [121_000, ["its clock is 2 minutes ahead"]],
+    [-119_000, []]
+  ])("that is off by %d ms", (ahead, sentences) => {
+    expect(attention({}, [], ahead)).toEqual(sentences)
   })
 })
 

@@ -58,7 +58,11 @@ const dialogue = Effect.gen(function*() {
       )
     )
   const send = (token: string, more: { readonly [key: string]: unknown } = {}, host?: string) =>
-    post(token, { body: JSON.stringify(wireReport(more)), ...(host === undefined ? {} : { host }) })
+    // By a clock that goes right.
+    post(token, {
+      body: JSON.stringify(wireReport({ takenAt: Date.now(), ...more })),
+      ...(host === undefined ? {} : { host })
+    })
   const envelope = (token: string, more: { readonly [key: string]: unknown } = {}) =>
     Effect.flatMap(send(token, more), ({ text }) => Schema.decodeUnknown(Schema.parseJson(Envelope))(text))
   const enrol = (body: string) =>
@@ -76,7 +80,7 @@ const dialogue = Effect.gen(function*() {
 })
 
 const hubIn = (data: string) =>
-  hubLayer({ listen: { host: "127.0.0.1", port: 0 }, data, reportIntervalSeconds: 30, historyPerHost: 5 })
+  hubLayer({ listen: { host: "127.0.0.1", port: 0 }, data, reportIntervalSeconds: 30, maxStoreBytes: 1e9 })
 
 const withHub = <A, E>(
   use: (hub: Effect.Effect.Success<typeof dialogue>) => Effect.Effect<A, E>

@@ -13,7 +13,10 @@ export const findHost = (
   list: ReadonlyArray<HostSummary>,
   text: string
 ): Effect.Effect<HostSummary, OperatorError> => {
-  const byName = list.filter(({ host }) => host.node === text)
+  // A retired host gives way to the one that took its name.
+  const named = list.filter(({ host }) => host.node === text)
+  const inService = named.filter(({ retiredAt }) => retiredAt === null)
+  const byName = inService.length > 0 ? inService : named
   const matches = byName.length > 0 ? byName : list.filter(({ host }) => host.id.startsWith(text.toLowerCase()))
   const [found] = matches
   if (found !== undefined && matches.length === 1) return Effect.succeed(found)

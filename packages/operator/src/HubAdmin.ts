@@ -1,3 +1,4 @@
+import type { Alarm, NoticeTest } from "@felhom/domain/AlarmApi"
 import type { EnrolmentToken, TokenSummary } from "@felhom/domain/EnrolmentApi"
 import type { HostId } from "@felhom/domain/HostId"
 import type { HostPublicKey } from "@felhom/domain/HostKey"
@@ -16,6 +17,14 @@ export class HubAdmin extends Context.Tag("felhom/operator/HubAdmin")<HubAdmin, 
     hours: number
   ) => Effect.Effect<ReadonlyArray<EnrolmentToken>, OperatorError>
   readonly accept: (host: HostId, key: HostPublicKey) => Effect.Effect<void, OperatorError>
+  /** Removes a waiting key. */
+  readonly reject: (host: HostId, key: HostPublicKey) => Effect.Effect<void, OperatorError>
+  /** Expects a host no more and revokes its token; or takes that back. */
+  readonly retire: (host: HostId, retired: boolean) => Effect.Effect<void, OperatorError>
+  /** Says that somebody looks after an alarm, for `seconds` or until it is over. */
+  readonly acknowledge: (id: number, seconds: number | null, note: string) => Effect.Effect<Alarm, OperatorError>
+  /** Sends a test notice through every channel that the hub has. */
+  readonly testNotices: Effect.Effect<ReadonlyArray<NoticeTest>, OperatorError>
   readonly reset: (host: HostId) => Effect.Effect<void, OperatorError>
   readonly tokens: Effect.Effect<ReadonlyArray<TokenSummary>, OperatorError>
   /** Revokes the one live token whose id begins so. */
@@ -23,10 +32,16 @@ export class HubAdmin extends Context.Tag("felhom/operator/HubAdmin")<HubAdmin, 
 }>() {}
 
 const make = (connection: Connection) =>
-  Effect.map(hubConnection(connection), ({ api: { administration }, asked }) =>
+  Effect.map(hubConnection(connection), ({ api: { administration, alarms }, asked }) =>
     HubAdmin.of({
       enrol: (count, label, hours) => asked(administration.enrol({ payload: { count, label, hours } })),
       accept: (host, publicKey) => asked(administration.accept({ path: { hostId: host }, payload: { publicKey } })),
+      reject: (host, publicKey) => asked(administration.reject({ path: { hostId: host }, payload: { publicKey } })),
+      retire: (host, retired) => asked(administration.retire({ path: { hostId: host }, payload: { retired } })),
+      acknowledge: (id, seconds, note) =>
+        asked(alarms.acknowledge({ path: { alarmId: id }, payload: { seconds, note } })),
+      // A mail server may take its time, and each channel has a time limit of its own.
+      testNotices: asked(alarms.test(), "90 seconds"),
       reset: (host) => asked(administration.reset({ path: { hostId: host } })),
       tokens: asked(administration.tokens()),
       revoke: (id) => asked(administration.revoke({ payload: { id } }))

@@ -1,26 +1,24 @@
-import {
-  HttpApiClient,
-  HttpClient,
-  HttpClientError,
-  HttpClientRequest,
-  type HttpClientResponse
-} from "@effect/platform"
+import { HttpApiClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { HubApi } from "@felhom/domain/HubApi"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { Effect } from "effect"
+import { type Duration, Effect } from "effect"
 import type { Connection } from "./Connection.ts"
 import { OperatorError } from "./OperatorError.ts"
 
-const timeout = "30 seconds"
+const usualTimeout = "30 seconds"
 
-/** A 404 in our own words is about a host; any other says that the hub has no such address: it is of another version. */
+/**
+ * A 404 in our own words is about a host; any other says that the hub has no such address: it is of another version. A body can
+ * be read once, so what was read here is handed on as an answer of its own.
+ */
 const ofKnownAddress = (response: HttpClientResponse.HttpClientResponse) =>
   response.status === 404
-    ? Effect.filterOrFail(
-      response.text,
-      (text) => text.includes("\"HubNotFound\""),
-      () => new HttpClientError.ResponseError({ request: response.request, response, reason: "StatusCode" })
-    ).pipe(Effect.as(response))
+    ? Effect.flatMap(response.text, (text) =>
+      text.includes("\"HubNotFound\"")
+        ? Effect.succeed(
+          HttpClientResponse.fromWeb(response.request, new Response(text, { status: 404, headers: response.headers }))
+        )
+        : new HttpClientError.ResponseError({ request: response.request, response, reason: "StatusCode" }))
     : Effect.succeed(response)
 
 /** Whether the hub answered that it has no such address. */
@@ -42,7 +40,10 @@ export const hubConnection = (connection: Connection) =>
     const failed = (detail: string): OperatorError =>
       new OperatorError({ reason: "hub", detail: `hub ${connection.url.origin}: ${detail}` })
 
-    const asked = <A, E extends { readonly _tag: string; readonly message: string }>(answer: Effect.Effect<A, E>) =>
+    const asked = <A, E extends { readonly _tag: string; readonly message: string }>(
+      answer: Effect.Effect<A, E>,
+      timeout: Duration.DurationInput & string = usualTimeout
+    ) =>
       answer.pipe(
         Effect.mapError((error) => failed(sentence(error))),
         Effect.timeoutFail({ duration: timeout, onTimeout: () => failed(`gave no answer within ${timeout}`) })

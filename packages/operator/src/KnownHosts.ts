@@ -28,6 +28,8 @@ export class KnownHosts extends Context.Tag("felhom/operator/KnownHosts")<KnownH
   readonly find: (host: HostId) => Option.Option<HostPublicKey>
   /** Adds a line for the host; fails when another key stands there. */
   readonly pin: (host: HostId, key: HostPublicKey, node: string) => Effect.Effect<void, OperatorError>
+  /** Removes the lines of the one host whose id begins so, or that has this node name, and what was seen of it. */
+  readonly forget: (text: string) => Effect.Effect<{ readonly host: HostId; readonly node: string }, OperatorError>
   readonly lastSeen: (host: HostId) => Option.Option<LastSeen>
   readonly remember: (host: HostId, seen: LastSeen) => Effect.Effect<void, OperatorError>
 }>() {}
@@ -36,7 +38,7 @@ const Seen = Schema.parseJson(Schema.Struct({ hosts: Schema.Record({ key: Schema
 
 const usage = (detail: string): OperatorError => new OperatorError({ reason: "usage", detail })
 
-const linePattern = /^([0-9a-f]{32}) ssh-ed25519 ([A-Za-z0-9+/]+=*)(?: .*)?$/
+const linePattern = /^([0-9a-f]{32}) ssh-ed25519 ([A-Za-z0-9+/]+=*)(?: (.*))?$/
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Encoding.encodeHex(a) === Encoding.encodeHex(b)
 
@@ -50,6 +52,24 @@ const readLine = (line: string): Either.Either<readonly [HostId, HostPublicKey],
     if (!sameBytes(publicKeyBlob(key), blob)) return yield* Either.left("its key is not an ssh-ed25519 key")
     return [HostId.make(host), hostPublicKey(key)] as const
   })
+
+interface Line {
+  readonly host: HostId
+  readonly node: string
+}
+
+/** Who stands in a line; undefined for a comment, an empty line, or one that is no host's. */
+const lineOf = (line: string): Line | undefined => {
+  const [, host, , node = ""] = linePattern.exec(line) ?? []
+  return host === undefined ? undefined : { host: HostId.make(host), node }
+}
+
+const named = (content: string, text: string): ReadonlyArray<Line> => {
+  const lines = content.split("\n").flatMap((line) => lineOf(line) ?? [])
+  const byHost = Array.from(new Map(lines.map((line) => [line.host, line])).values())
+  const byNode = byHost.filter(({ node }) => node === text)
+  return byNode.length > 0 ? byNode : byHost.filter(({ host }) => host.startsWith(text.toLowerCase()))
+}
 
 /** A bad line refuses the whole file: it may be the one that matters. */
 const parse = (path: string, content: string): Either.Either<ReadonlyMap<HostId, HostPublicKey>, OperatorError> =>
@@ -112,11 +132,31 @@ const make = Effect.gen(function*() {
         if (known !== undefined) {
           return yield* usage(
             `${file} has another key for host ${host}: a host that was installed anew has a new id, so this one only ` +
-              "pretends to be it; if you know better, remove that line first"
+              "pretends to be it; if you know better, felhom forget that host first"
           )
         }
         const before = content === "" || content.endsWith("\n") ? content : `${content}\n`
         yield* replace(file, `${before}${writtenLine(host, key, node)}\n`)
+      }),
+    forget: (text) =>
+      Effect.gen(function*() {
+        const file = yield* place
+        const matches = named(content, text)
+        const [found] = matches
+        if (found === undefined || matches.length > 1) {
+          return yield* usage(
+            found === undefined
+              ? `${file} has no host ${JSON.stringify(text)}`
+              : `${JSON.stringify(text)} may be any of ${
+                matches.map(({ host }) => host).join(", ")
+              }; give the beginning of an id`
+          )
+        }
+        const kept = content.split("\n").filter((line) => lineOf(line)?.host !== found.host)
+        yield* replace(file, kept.join("\n"))
+        const { [found.host]: _, ...others } = seen
+        yield* replace(seenFile(file), `${JSON.stringify({ hosts: others })}\n`)
+        return found
       }),
     lastSeen: (host) => Option.fromNullable(seen[host]),
     remember: (host, last) =>

@@ -2,9 +2,11 @@ import { type CliApp, Command, Options, ValidationError } from "@effect/cli"
 import { displayText } from "@felhom/domain/DisplayText"
 import { version } from "@felhom/domain/Version"
 import { Clock, Console, Effect, Option } from "effect"
+import { alarmCommands } from "./AlarmCommands.ts"
 import { connectionOptions } from "./Connection.ts"
 import { findHost, wanted } from "./FindHost.ts"
-import { attentionSentence, renderHosts, waitingSentence } from "./HostsView.ts"
+import { historyCommand } from "./HistoryCommand.ts"
+import { hostsCommand } from "./HostsCommand.ts"
 import { renderEvents, renderHost } from "./HostView.ts"
 import { HubReader } from "./HubReader.ts"
 import type { Input } from "./Input.ts"
@@ -13,20 +15,7 @@ import { OperatorError } from "./OperatorError.ts"
 import { colours, felhom, type IsTerminal, output, print, withHub } from "./Root.ts"
 import { trusted, trustSentence } from "./SignedHost.ts"
 import { trustCommands, trustLayer } from "./TrustCommands.ts"
-
-const hosts = Command.make("hosts", { ...connectionOptions, output }, ({ output, ...options }) =>
-  withHub(
-    options,
-    Effect.gen(function*() {
-      const hub = yield* HubReader
-      const list = yield* hub.hosts
-      const waiting = waitingSentence((yield* hub.waiting).map(({ node }) => node))
-      if (output === "json") yield* Console.log(JSON.stringify(list))
-      else yield* print(renderHosts(list, yield* Clock.currentTimeMillis, yield* colours))
-      const concerns = [attentionSentence(list), waiting].filter((sentence) => sentence !== undefined)
-      if (concerns.length > 0) return yield* new OperatorError({ reason: "attention", detail: concerns.join("; ") })
-    })
-  )).pipe(Command.withDescription("All hosts, those that need attention first; exits 1 when one does"))
+import { verifyCommand } from "./VerifyCommand.ts"
 
 /** How many of the last events are shown. */
 const eventsShown = 10
@@ -36,11 +25,18 @@ const host = Command.make("host", { wanted, ...connectionOptions, output }, ({ o
     options,
     Effect.gen(function*() {
       const hub = yield* HubReader
-      const { events, eventsMissing, host } = yield* Effect.flatMap(hub.hosts, (list) => findHost(list, wanted))
+      const { events, eventsBeforeRestore, eventsMissing, host } = yield* Effect.flatMap(hub.hosts, (list) =>
+        findHost(list, wanted))
       const { detail, trust } = yield* trusted(yield* hub.host(host.id), yield* hub.signed(host.id))
       // Events are numbered from 1, so stored and missing ones together give the highest number.
-      const last = yield* hub.events(host.id, Math.max(0, events + eventsMissing - eventsShown), eventsShown)
-      if (output === "json") return yield* Console.log(JSON.stringify({ ...detail, events: last, trust }))
+      const last = yield* hub.events(
+        host.id,
+        Math.max(0, events + eventsMissing + eventsBeforeRestore - eventsShown),
+        eventsShown
+      )
+      if (output === "json") {
+        return yield* Console.log(JSON.stringify({ ...detail, events: last, trust }))
+      }
       const word = { sentence: yield* trustSentence(detail, trust), good: trust.state === "signed" }
       yield* print(renderHost(detail, last, yield* Clock.currentTimeMillis, yield* colours, word))
     }).pipe(Effect.provide(trustLayer))
@@ -68,15 +64,28 @@ const events = Command.make("events", {
         return yield* new OperatorError({ reason: "usage", detail: "--limit is 1 to 1000" })
       }
       const hub = yield* HubReader
-      const { events, eventsMissing, host } = yield* Effect.flatMap(hub.hosts, (list) => findHost(list, wanted))
-      const from = Option.getOrElse(after, () => Math.max(0, events + eventsMissing - limit))
+      const { events, eventsBeforeRestore, eventsMissing, host } = yield* Effect.flatMap(hub.hosts, (list) =>
+        findHost(list, wanted))
+      const from = Option.getOrElse(after, () =>
+        Math.max(0, events + eventsMissing + eventsBeforeRestore - limit))
       const list = yield* hub.events(host.id, Math.max(0, from), limit)
       if (output === "json") return yield* Console.log(JSON.stringify(list))
       yield* print(renderEvents(list, yield* Clock.currentTimeMillis, yield* colours))
     })
   )).pipe(Command.withDescription("What happened on a host, oldest first, as the hub keeps it"))
 
-const command = felhom.pipe(Command.withSubcommands([loginCommand, hosts, host, events, ...trustCommands]))
+const command = felhom.pipe(
+  Command.withSubcommands([
+    loginCommand,
+    hostsCommand,
+    host,
+    events,
+    historyCommand,
+    ...alarmCommands,
+    ...trustCommands,
+    verifyCommand
+  ])
+)
 
 /** 0: done; 1: failed, or a host needs attention; 2: the command line, the environment or a file named there is wrong. */
 export type ExitCode = 0 | 1 | 2

@@ -1,8 +1,9 @@
 import { Command, Options } from "@effect/cli"
 import { layer as durableFile } from "@felhom/node/NodeDurableFile"
-import { Config, Console, Context, Effect } from "effect"
-import { connection, type ConnectionOptions, connectionOptions } from "./Connection.ts"
+import { Config, Console, Context, Effect, Option } from "effect"
+import { type Connection, connection, type ConnectionOptions, connectionOptions } from "./Connection.ts"
 import * as HubAdmin from "./HubAdmin.ts"
+import { noticeStore } from "./HubMemory.ts"
 import * as HubReader from "./HubReader.ts"
 
 /** Whether stdout is a terminal that a person looks at. */
@@ -29,10 +30,26 @@ export const print = (lines: ReadonlyArray<string>): Effect.Effect<void> => Cons
 const checked = (options: ConnectionOptions) =>
   Effect.flatMap(felhom, (outer) => Effect.provide(connection(options, outer), durableFile))
 
+/** Says once when the hub's store is another one than before. What the hub can't say, the command itself will find out. */
+const withMemory = (hub: Connection) =>
+  Effect.gen(function*() {
+    const reader = yield* HubReader.HubReader
+    const health = yield* Effect.option(reader.health)
+    if (Option.isNone(health)) return
+    const note = yield* Effect.provide(noticeStore(hub.url.origin, health.value), durableFile)
+    if (Option.isSome(note)) yield* Console.error(note.value)
+  })
+
 /** Runs what only looks, over the hub that flags, environment or login name. */
 export const withHub = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(checked(options), (hub) => Effect.provide(use, HubReader.layer(hub)))
+  Effect.flatMap(
+    checked(options),
+    (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), HubReader.layer(hub))
+  )
 
 /** The same, for what changes something, too. */
 export const withAdmin = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(checked(options), (hub) => Effect.provide(use, [HubReader.layer(hub), HubAdmin.layer(hub)]))
+  Effect.flatMap(
+    checked(options),
+    (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), [HubReader.layer(hub), HubAdmin.layer(hub)])
+  )

@@ -12,6 +12,7 @@ import { HubAdmin } from "./HubAdmin.ts"
 import { HubReader } from "./HubReader.ts"
 import { Input } from "./Input.ts"
 import * as KnownHosts from "./KnownHosts.ts"
+import { forgetCommand, rejectCommand, retireCommand } from "./LeavingCommands.ts"
 import { OperatorError } from "./OperatorError.ts"
 import { colours, output, print, withAdmin, withHub } from "./Root.ts"
 import { signerOf } from "./SignedHost.ts"
@@ -226,4 +227,15 @@ const revoke = Command.make("revoke", { tokenPrefix, ...connectionOptions }, ({ 
   )).pipe(Command.withDescription("Revoke a token: the next request with it is refused (admin)"))
 
 /** Who may come in, and whose word counts. */
-export const trustCommands = [enrol, waiting, accept, trust, reset, tokens, revoke] as const
+export const trustCommands = [
+  enrol,
+  waiting,
+  accept,
+  rejectCommand,
+  trust,
+  forgetCommand,
+  reset,
+  retireCommand,
+  tokens,
+  revoke
+] as const

@@ -7,7 +7,8 @@ const waitingColumns: ReadonlyArray<Column> = [
   { title: "ID" },
   { title: "CODE" },
   { title: "AGENT", atMost: 16 },
-  { title: "WAITS" }
+  { title: "WAITS" },
+  { title: "SAME NAME", atMost: 60 }
 ]
 
 /** The table of `felhom waiting`. `now` in milliseconds since the epoch. */
@@ -18,12 +19,15 @@ export const renderWaiting = (
 ): ReadonlyArray<string> =>
   hosts.length === 0 ? ["no host waits to be accepted"] : renderTable(
     waitingColumns,
-    hosts.map(({ agentVersion, code, host, node, since }): ReadonlyArray<Cell> => [
+    hosts.map(({ agentVersion, code, host, namesakes, node, since }): ReadonlyArray<Cell> => [
       toned("strong", node),
       host,
       code,
       agentVersion,
-      humanDuration(now - since)
+      humanDuration(now - since),
+      namesakes.length === 0
+        ? toned("dim", "-")
+        : toned("warning", `reports already as ${namesakes.map(({ host }) => host.slice(0, 8)).join(", ")}`)
     ]),
     colours
   )

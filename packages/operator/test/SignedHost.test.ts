@@ -46,6 +46,7 @@ const makePerson = Effect.gen(function*() {
       Effect.provideService(trusted(detail([]), reports), KnownHosts, {
         find: (host) => host === HostId.make(hostId) ? Option.some(hostPublicKey(key.publicKey)) : Option.none(),
         pin: () => Effect.void,
+        forget: () => Effect.dieMessage("nobody is forgotten here"),
         lastSeen: () => last,
         remember: (_, now) => Ref.set(seen, Option.some(now))
       }))

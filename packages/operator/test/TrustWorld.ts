@@ -31,28 +31,31 @@ export const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-/** A hub of its own, over TLS on this machine. */
-export const makeHub = Effect.gen(function*() {
-  const data = yield* folder
-  const running = yield* Layer.build(
-    hubLayer({ listen: { host: "127.0.0.1", port: 0 }, data, reportIntervalSeconds: 30, historyPerHost: 5 })
-  )
-  return yield* Effect.gen(function*() {
-    const identity = yield* HubIdentity
-    const { address } = yield* HttpServer.HttpServer
-    const tokens = yield* TokenStore
-    const url = new URL(`https://127.0.0.1:${address._tag === "TcpAddress" ? address.port : 0}`)
-    const pins = [{ kind: "leaf", sha256: identity.leafSha256 }] as const
-    return {
-      data,
-      url,
-      pins,
-      fingerprint: formatFingerprint(identity.leafSha256),
-      token: (role: "host" | "viewer" | "operator" | "admin", label: string = role) =>
-        Effect.map(tokens.create(role, label), ({ token }) => token)
-    }
-  }).pipe(Effect.provide(running))
-})
+/** A hub on this folder, over TLS on this machine. */
+export const hubOn = (data: string) =>
+  Effect.gen(function*() {
+    const running = yield* Layer.build(
+      hubLayer({ listen: { host: "127.0.0.1", port: 0 }, data, reportIntervalSeconds: 30, maxStoreBytes: 1e9 })
+    )
+    return yield* Effect.gen(function*() {
+      const identity = yield* HubIdentity
+      const { address } = yield* HttpServer.HttpServer
+      const tokens = yield* TokenStore
+      const url = new URL(`https://127.0.0.1:${address._tag === "TcpAddress" ? address.port : 0}`)
+      const pins = [{ kind: "leaf", sha256: identity.leafSha256 }] as const
+      return {
+        data,
+        url,
+        pins,
+        fingerprint: formatFingerprint(identity.leafSha256),
+        token: (role: "host" | "viewer" | "operator" | "admin", label: string = role) =>
+          Effect.map(tokens.create(role, label), ({ token }) => token)
+      }
+    }).pipe(Effect.provide(running))
+  })
+
+/** A hub of its own. */
+export const makeHub = Effect.flatMap(folder, hubOn)
 
 export type Hub = Effect.Effect.Success<typeof makeHub>
 
@@ -93,7 +96,7 @@ export const makePerson = (hub: Hub, token: Redacted.Redacted) =>
         }),
         Effect.provide(NodeContext.layer)
       )
-    return { home, felhom }
+    return { home, environment, felhom }
   })
 
 /** A host's report as it would stand on the wire. */
@@ -103,7 +106,8 @@ const reportOf = (host: { readonly id: string; readonly epoch: string }, node: s
     typ: "felhom/report/v1",
     host: { ...wireSummary().host, id: host.id, epoch: host.epoch, node },
     sequence: 1,
-    takenAt: 1_790_000_000_000,
+    // By a clock that goes right.
+    takenAt: Date.now(),
     inventoryHash: "d".repeat(64),
     inventory,
     samples,
@@ -151,8 +155,11 @@ export const makeHost = (hub: Hub, node: string, state?: string) =>
           readonly sign?: typeof HubClientConfig.Service.sign | null
           readonly epoch?: string
           readonly bootId?: string
+          /** Another hub than the one that it enrolled with. */
+          readonly hub?: Hub
         } = {}
       ) => {
+        const to = options.hub ?? hub
         const chosen = options.sign === null ? {} : { sign: options.sign ?? sign }
         const report = reportOf({ id: host.id, epoch: options.epoch ?? host.epoch }, node, more)
         return Effect.flatMap(
@@ -162,10 +169,10 @@ export const makeHost = (hub: Hub, node: string, state?: string) =>
           Effect.provide(
             HubClient.layer.pipe(
               Layer.orDie,
-              Layer.provide(http),
+              Layer.provide(PinnedHttp.layer({ peer: to.url.host, pins: to.pins })),
               Layer.provide(
                 Layer.sync(HubClientConfig, () => ({
-                  url: hub.url,
+                  url: to.url,
                   token: options.bearer ?? Redacted.make(readFileSync(bearerPath, "utf8").trim()),
                   ...chosen
                 }))

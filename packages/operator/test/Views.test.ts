@@ -74,25 +74,38 @@ it("draws a bar that is full only when it is", () => {
 it("lists hosts as the hub sorted them", () => {
   expect(
     renderHosts(
-      [
-        summary({
-          host: named("barn", "ffff0000"),
-          presence: "silent",
-          lastSeen: now - 720_000,
-          guests: null,
-          storages: null,
-          eventsMissing: 3,
-          attention: ["silent for 12 min", "3 events were lost"]
-        }),
-        summary()
-      ],
+      {
+        hosts: [
+          summary({
+            host: named("barn", "ffff0000"),
+            presence: "silent",
+            lastSeen: now - 720_000,
+            guests: null,
+            storages: null,
+            eventsMissing: 3,
+            attention: ["silent for 12 min", "3 events were lost"]
+          }),
+          summary({ host: named("cellar", "cccc0000"), acknowledged: ["storage nas is offline (acknowledged by me)"] }),
+          summary()
+        ],
+        expected: [],
+        waiting: [],
+        channels: []
+      },
       now,
       false
     )
   ).toEqual([
-    "HOST   ID        SEEN                GUESTS  STORAGES       EVENTS  ATTENTION",
-    "barn   ffff0000  silent, 12 min ago       ?         ?  41 (3 lost)  silent for 12 min (and 1 more)",
-    "attic  0a1b2c3d  online, 12 s ago       3/5       2/2           41  -"
+    "HOST    ID        STATE         SEEN                GUESTS  STORAGES       EVENTS",
+    "barn    ffff0000  ATTENTION     silent, 12 min ago       ?         ?  41 (3 lost)",
+    "cellar  cccc0000  acknowledged  online, 12 s ago       3/5       2/2           41",
+    "attic   0a1b2c3d  ok            online, 12 s ago       3/5       2/2           41",
+    "",
+    "Needs attention",
+    "barn (ffff0000): silent for 12 min; 3 events were lost",
+    "",
+    "Acknowledged",
+    "cellar (cccc0000): storage nas is offline (acknowledged by me)"
   ])
 })
 

@@ -1,0 +1,85 @@
+import { Deferred, Effect, type Scope } from "effect"
+import { Worker } from "node:worker_threads"
+import { detailOf, pragmas, type SqlText } from "./StoreConnection.ts"
+import { StoreError } from "./StoreError.ts"
+
+/** The thread that writes; see hub-writer.mjs. */
+export interface StoreWriter {
+  /** All statements or none, on disk when this succeeds. The numbers of changed rows. */
+  readonly write: (statements: ReadonlyArray<SqlText>) => Effect.Effect<ReadonlyArray<number>, StoreError>
+  /** Fails when the thread is gone: nothing can be stored from then on. */
+  readonly died: Effect.Effect<never, StoreError>
+}
+
+interface Answer {
+  readonly id: number
+  readonly changes?: ReadonlyArray<number>
+  readonly error?: string
+}
+
+type Settle = (answer: Effect.Effect<ReadonlyArray<number>, StoreError>) => void
+
+/** Only these bytes cross to the other thread: what they are a piece of may be much larger. */
+const copied = (value: unknown): unknown => value instanceof Uint8Array ? new Uint8Array(value) : value
+
+const startThread = (workerData: object): Worker =>
+  // Beside this file, and beside the bundle of the hub.
+  new Worker(new URL("./hub-writer.mjs", import.meta.url), { workerData })
+
+/** Starts the thread; it ends with the scope, after what it was given before. */
+export const make = (path: string, start = startThread): Effect.Effect<StoreWriter, StoreError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const failed = (detail: string) => new StoreError({ reason: "write", path, detail })
+    const death = yield* Deferred.make<never, StoreError>()
+    const waiting = new Map<number, Settle>()
+    let last = 0
+    let dead: StoreError | undefined
+
+    const worker = yield* Effect.acquireRelease(
+      Effect.async<Worker, StoreError>((resume) => {
+        const started = start({ path, pragmas })
+        const die = (detail: string) => {
+          dead ??= failed(detail)
+          for (const settle of waiting.values()) settle(Effect.fail(dead))
+          waiting.clear()
+          Deferred.unsafeDone(death, Effect.fail(dead))
+        }
+        started.on("error", (cause) => {
+          die(`the thread that writes it failed: ${detailOf(cause)}`)
+          resume(Effect.fail(new StoreError({ reason: "open", path, detail: detailOf(cause) })))
+        })
+        started.on("exit", (code) => die(`the thread that writes it ended with ${code}`))
+        started.on("message", (answers: ReadonlyArray<Answer>) => {
+          if (answers.length === 0) resume(Effect.succeed(started))
+          for (const { changes, error, id } of answers) {
+            const settle = waiting.get(id)
+            waiting.delete(id)
+            settle?.(
+              changes === undefined ? Effect.fail(failed(error ?? "no reason was given")) : Effect.succeed(changes)
+            )
+          }
+        })
+      }),
+      (worker) =>
+        Effect.async<void>((resume) => {
+          if (dead !== undefined) return resume(Effect.void)
+          worker.once("exit", () => resume(Effect.void))
+          worker.postMessage("close")
+        })
+    )
+
+    return {
+      died: Deferred.await(death),
+      write: (statements) =>
+        Effect.async<ReadonlyArray<number>, StoreError>((resume) => {
+          if (dead !== undefined) return resume(Effect.fail(dead))
+          const id = ++last
+          waiting.set(id, resume)
+          worker.postMessage({
+            id,
+            statements: statements.map(({ parameters, sql }) => ({ sql, parameters: parameters.map(copied) }))
+          })
+          // What was begun is ended before an interrupt is heard: whoever waits for the commit learns whether it was made.
+        }).pipe(Effect.uninterruptible)
+    }
+  })
