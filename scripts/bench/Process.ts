@@ -21,24 +21,30 @@ export interface Running {
 
 const running = new Set<ChildProcess>()
 
+/** Takes a child that was started: what it writes to stderr is kept, and it ends with the bench. */
+export const adopt = (child: ChildProcess, name: string): Running => {
+  let log = ""
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-4000)))
+  running.add(child)
+  child.once("exit", () => running.delete(child))
+  if (child.pid === undefined) throw new Error(`${name} could not be started`)
+  return { child, pid: child.pid, log: () => log }
+}
+
 /** Starts a script with Node, whose own options come last. */
 export const start = (
   script: string,
   args: ReadonlyArray<string>,
   environment: Environment = {},
   options: ReadonlyArray<string> = []
-): Running => {
-  const child = spawn(process.execPath, [...options, script, ...args], {
-    env: { PATH: process.env["PATH"] ?? "", ...environment },
-    stdio: ["ignore", "pipe", "pipe"]
-  })
-  let log = ""
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-4000)))
-  running.add(child)
-  child.once("exit", () => running.delete(child))
-  if (child.pid === undefined) throw new Error(`${script} could not be started`)
-  return { child, pid: child.pid, log: () => log }
-}
+): Running =>
+  adopt(
+    spawn(process.execPath, [...options, script, ...args], {
+      env: { PATH: process.env["PATH"] ?? "", ...environment },
+      stdio: ["ignore", "pipe", "pipe"]
+    }),
+    script
+  )
 
 /** The first line that a program prints. */
 export const firstLine = ({ child, log }: Running): Promise<string> =>

@@ -2,14 +2,12 @@ import type { HttpClient } from "@effect/platform"
 import { DurableFile } from "@felhom/domain/port/DurableFile"
 import { NodeName, TokenId } from "@felhom/domain/ProxmoxId"
 import * as StateFile from "@felhom/durable/StateFile"
-import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import { Privileged, PrivilegedError } from "@felhom/privileged/Privileged"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
 import { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import { agentPrivileges } from "@felhom/pve-sim/AccessControl"
 import * as InProcessFront from "@felhom/pve-sim/InProcessFront"
 import { PveSim } from "@felhom/pve-sim/PveSim"
-import * as Observer from "@felhom/reconciler/Observer"
 import { Effect, Layer, Option, Redacted, Ref } from "effect"
 
 const tokenId = TokenId.make("felhom-agent@pve!agent")
@@ -26,7 +24,7 @@ const config = Layer.effect(
 )
 
 /** A root side that is not installed. */
-const noRoot = Layer.mock(Privileged, {
+export const noRoot = Layer.mock(Privileged, {
   smart: () => new PrivilegedError({ verb: "smart", reason: "unavailable", detail: "no helper in this bench" })
 })
 
@@ -41,13 +39,12 @@ const memoryFile = Layer.effect(
 
 const http: Layer.Layer<HttpClient.HttpClient, never, PveSim> = InProcessFront.layer
 
-/** An agent's services over a simulated host in the same process. */
-export const world = Layer.mergeAll(
-  Observer.layer.pipe(
-    Layer.provide(ProxmoxClient.layer),
+/** The daemon's state, kept nowhere. */
+export const memoryState = Layer.orDie(Layer.provide(StateFile.layer("/state"), memoryFile))
+
+/** A simulated host in the same process, so many times faster than a real one, and the agent's way to it. */
+export const simulatedHost = (speed: number): Layer.Layer<ProxmoxClient.ProxmoxClient> =>
+  ProxmoxClient.layer.pipe(
     Layer.provide(Layer.merge(http, config)),
-    Layer.provide(noRoot),
-    Layer.provide(PveSim.layer({ secrets: { [tokenId]: secret }, roles: { FelhomAgent: agentPrivileges } }))
-  ),
-  Layer.orDie(Layer.provide(StateFile.layer("/state"), memoryFile))
-).pipe(Layer.provideMerge(NodeCrypto.layer))
+    Layer.provide(PveSim.layer({ speed, secrets: { [tokenId]: secret }, roles: { FelhomAgent: agentPrivileges } }))
+  )

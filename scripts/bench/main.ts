@@ -2,10 +2,12 @@ import { writeFileSync } from "node:fs"
 import { cpus, loadavg, totalmem } from "node:os"
 import { join } from "node:path"
 import * as Cycles from "./Cycles.ts"
+import * as Durable from "./Durable.ts"
 import { anyFailed, type Figure, tableOf } from "./Figure.ts"
 import * as HubCost from "./HubCost.ts"
 import * as Overshoot from "./Overshoot.ts"
 import { dist, stopAll } from "./Process.ts"
+import * as Signatures from "./Signatures.ts"
 import * as Start from "./Start.ts"
 import * as Weight from "./Weight.ts"
 
@@ -14,6 +16,8 @@ const benches: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> }
   weight: Weight.measure,
   cycles: Cycles.measure,
   overshoot: Overshoot.measure,
+  signatures: Signatures.measure,
+  durable: Durable.measure,
   hub: HubCost.measure
 }
 

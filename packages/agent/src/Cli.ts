@@ -3,28 +3,24 @@ import { Vmid } from "@felhom/domain/ProxmoxId"
 import { version } from "@felhom/domain/Version"
 import * as OpJournal from "@felhom/durable/OpJournal"
 import { Mandate } from "@felhom/mandate/Mandate"
-import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { Effect, Layer, type Option } from "effect"
+import { join } from "node:path"
+import { makeAuditCommand } from "./audit/AuditCommand.ts"
 import { defaultConfigFile } from "./ConfigFile.ts"
-import * as Daemon from "./Daemon.ts"
+import { runDaemon } from "./DaemonCommand.ts"
 import { concludedDoctor } from "./doctor/Doctor.ts"
 import * as ServedCertificate from "./doctor/ServedCertificate.ts"
 import * as StateFolder from "./doctor/StateFolder.ts"
 import { enrol } from "./enrol/Enrol.ts"
+import * as LiveEnrolment from "./enrol/LiveEnrolment.ts"
 import { showKey } from "./enrol/ShowKey.ts"
 import * as Live from "./Live.ts"
-import * as Log from "./Log.ts"
 import * as Checklist from "./selftest/Checklist.ts"
 import { selftestHub } from "./selftest/SelftestHub.ts"
 import { selftestRead } from "./selftest/SelftestRead.ts"
 import { selftestTask } from "./selftest/SelftestTask.ts"
 import * as Settings from "./Settings.ts"
-
-/** What the commands take from the process they run in. */
-export interface Surroundings {
-  readonly environment: { readonly [name: string]: string | undefined }
-  readonly terminal: boolean
-}
+import { formatFor, source, type Surroundings, withSettings } from "./Surroundings.ts"
 
 const config = Options.file("config").pipe(
   Options.optional,
@@ -40,39 +36,14 @@ const output = Options.choice("output", ["text", "json"]).pipe(
 
 /** All commands of `felhom-agent`. */
 export const makeCommand = (surroundings: Surroundings) => {
-  const source = (file: Option.Option<string>) => Settings.layerSource({ file, environment: surroundings.environment })
+  const person = formatFor(surroundings)
 
-  const logged = (format: Log.Format) =>
-    Layer.unwrapEffect(Effect.map(Settings.logLevel, (level) => Log.layer(format, level)))
-
-  // Only once the log is set up, so that stdout stays the command's own.
-  const warnings = Layer.effectDiscard(
-    Effect.forEach(Settings.strayVariables(surroundings.environment), (problem) => Effect.logWarning(problem))
+  const daemon = Command.make("daemon", { config, output }, (options) => runDaemon(surroundings, options)).pipe(
+    Command.withDescription("Run the agent, until SIGTERM; with --output json its log is JSON even on a terminal")
   )
 
-  const withSettings = (file: Option.Option<string>, format: Log.Format) =>
-    warnings.pipe(Layer.provideMerge(logged(format)), Layer.provideMerge(source(file)))
-
-  const person: Log.Format = surroundings.terminal ? "pretty" : "json"
-
-  const daemon = Command.make("daemon", { config, output }, (options) =>
-    Effect.gen(function*() {
-      const client = yield* ProxmoxClient
-      return yield* Daemon.run({ node: client.node, bootId: yield* Live.bootId })
-    }).pipe(
-      Effect.provide(
-        Layer.mergeAll(Live.observer, Live.hub, Live.lockedState).pipe(
-          Layer.provideMerge(Layer.merge(Live.proxmox, Live.crypto)),
-          Layer.provideMerge(Layer.effectDiscard(Settings.allSettings)),
-          Layer.provideMerge(withSettings(options.config, options.output === "json" ? "json" : person))
-        )
-      )
-    )).pipe(
-      Command.withDescription("Run the agent, until SIGTERM; with --output json its log is JSON even on a terminal")
-    )
-
   const proxmoxOnly = (file: Option.Option<string>) =>
-    Live.proxmox.pipe(Layer.provideMerge(Live.crypto), Layer.provideMerge(withSettings(file, person)))
+    Live.proxmox.pipe(Layer.provideMerge(Live.crypto), Layer.provideMerge(withSettings(surroundings, file, person)))
 
   const readTest = (options: { readonly config: Option.Option<string>; readonly output: Checklist.Output }) =>
     Checklist.concluded("read", options.output, selftestRead).pipe(
@@ -117,7 +88,7 @@ export const makeCommand = (surroundings: Surroundings) => {
           Layer.mergeAll(Live.observer, Live.hub, Live.state, Checklist.layer(options.output)).pipe(
             Layer.provideMerge(proxmoxOnly(options.config)),
             Layer.provideMerge(Layer.effectDiscard(Settings.allSettings)),
-            Layer.provideMerge(source(options.config))
+            Layer.provideMerge(source(surroundings, options.config))
           )
         )
       )
@@ -144,7 +115,10 @@ export const makeCommand = (surroundings: Surroundings) => {
         return yield* enrol({ token, node, bearerPath, once: options.once, output: options.output })
       }).pipe(
         Effect.provide(
-          Live.enrolment.pipe(Layer.provideMerge(Live.crypto), Layer.provideMerge(withSettings(options.config, person)))
+          LiveEnrolment.layer.pipe(
+            Layer.provideMerge(Live.crypto),
+            Layer.provideMerge(withSettings(surroundings, options.config, person))
+          )
         )
       )
   ).pipe(
@@ -155,7 +129,12 @@ export const makeCommand = (surroundings: Surroundings) => {
     Effect.gen(function*() {
       const { pins, url } = yield* Settings.proxmoxSettings
       const stateDirectory = yield* Settings.stateDirectory
-      return yield* concludedDoctor(options.output, { url, pins, stateDirectory })
+      return yield* concludedDoctor(options.output, {
+        url,
+        pins,
+        stateDirectory,
+        daemonScript: join(import.meta.dirname, "daemon.js")
+      })
     }).pipe(
       Effect.provide(
         Layer.mergeAll(
@@ -174,14 +153,14 @@ export const makeCommand = (surroundings: Surroundings) => {
       Effect.provide(
         Layer.merge(Live.hostKey, Live.state).pipe(
           Layer.provideMerge(Live.crypto),
-          Layer.provideMerge(withSettings(options.config, person))
+          Layer.provideMerge(withSettings(surroundings, options.config, person))
         )
       )
     )).pipe(Command.withDescription("Show this host's id, its key's fingerprint and the code that a person compares"))
 
   return Command.make("felhom-agent").pipe(
     Command.withDescription("Looks after one Proxmox VE host"),
-    Command.withSubcommands([daemon, doctor, enrolHost, key, selftest])
+    Command.withSubcommands([makeAuditCommand(surroundings), daemon, doctor, enrolHost, key, selftest])
   )
 }
 

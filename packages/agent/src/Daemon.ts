@@ -31,7 +31,11 @@ const survived = (memory: Memory) => (cause: Cause.Cause<never>): Effect.Effect<
  * The loop: a cycle, then a jittered pause, for ever. It ends only by being interrupted, which finishes no request that has
  * not been answered: tasks on the host go on by themselves, and guests never notice.
  */
-export const run = (host: Host): Effect.Effect<never, never, Observer | HubClient | StateFile | Crypto> =>
+export const run = (
+  host: Host,
+  /** Done once, after the first cycle: what need not hold up the first report. */
+  afterFirst: Effect.Effect<void> = Effect.void
+): Effect.Effect<never, never, Observer | HubClient | StateFile | Crypto> =>
   Effect.gen(function*() {
     const state = yield* StateFile
     yield* Effect.logInfo("felhom-agent runs").pipe(
@@ -39,12 +43,14 @@ export const run = (host: Host): Effect.Effect<never, never, Observer | HubClien
     )
     yield* state.record([started])
     const memory = yield* Ref.make(freshMemory)
+    const later = yield* Ref.make(afterFirst)
     const turn = Effect.gen(function*() {
       const before = yield* Ref.get(memory)
       const { intervalMillis } = yield* cycle(host, before).pipe(
         Effect.catchAllCause(survived(before)),
         Effect.tap((after) => Ref.set(memory, after))
       )
+      yield* Effect.flatten(Ref.getAndSet(later, Effect.void))
       yield* Effect.sleep(jittered(intervalMillis, yield* Random.next))
     })
     return yield* Effect.onInterrupt(Effect.forever(turn), () => state.record([stopped]))

@@ -1,16 +1,16 @@
 import { FileSystem, type HttpClient } from "@effect/platform"
 import { reportNamespace } from "@felhom/domain/HostKey"
 import type { Crypto } from "@felhom/domain/port/Crypto"
-import type { DurableFile, DurableFileError } from "@felhom/domain/port/DurableFile"
+import type { DurableFileError } from "@felhom/domain/port/DurableFile"
 import type { Ed25519 } from "@felhom/domain/port/Ed25519"
-import { InstanceLock, type InstanceLockError } from "@felhom/domain/port/InstanceLock"
+import type { InstanceLockError } from "@felhom/domain/port/InstanceLock"
 import * as StateFile from "@felhom/durable/StateFile"
-import * as EnrolmentClient from "@felhom/hub-client/EnrolmentClient"
 import * as HubClient from "@felhom/hub-client/HubClient"
 import { HubClientConfig } from "@felhom/hub-client/HubClientConfig"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import * as NodeEd25519 from "@felhom/node/NodeEd25519"
+import { gzip } from "@felhom/node/NodeGzip"
 import * as NodeInstanceLock from "@felhom/node/NodeInstanceLock"
 import * as NodeRootSocket from "@felhom/node/NodeRootSocket"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
@@ -22,13 +22,14 @@ import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import * as Observer from "@felhom/reconciler/Observer"
 import { Effect, Layer } from "effect"
 import * as HostKey from "./enrol/HostKey.ts"
+import * as FolderLock from "./FolderLock.ts"
 import * as Settings from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
 
 type Configured = Settings.SettingsSource | FileSystem.FileSystem
 
 /** A client for one peer only: what carries a secret to Proxmox can't reach the hub, and the other way round. */
-const pinned = (settings: Settings.Peer): Layer.Layer<HttpClient.HttpClient> =>
+export const pinned = (settings: Settings.Peer): Layer.Layer<HttpClient.HttpClient> =>
   PinnedHttp.layer({ peer: settings.url.host, pins: settings.pins })
 
 /** Proxmox VE, as the settings say. */
@@ -72,24 +73,11 @@ export const hub: Layer.Layer<HubClient.HubClient, SettingsError | HostKey.HostK
       HubClient.layer.pipe(
         // It refuses a URL that is not https; the settings have refused that before.
         Layer.orDie,
-        Layer.provide(Layer.merge(pinned(settings), Layer.succeed(HubClientConfig, { ...settings, ...signing })))
+        Layer.provide(
+          Layer.merge(pinned(settings), Layer.succeed(HubClientConfig, { ...settings, ...signing, pack: gzip }))
+        )
       ))
   )
-
-/** What an enrolment stands on: the hub without a Bearer, the host's key and its state. */
-export const enrolment: Layer.Layer<
-  EnrolmentClient.EnrolmentClient | HostKey.HostKey | Ed25519 | StateFile.StateFile | DurableFile,
-  StateError | HostKey.HostKeyCorrupt,
-  Configured | Crypto
-> = Layer.unwrapEffect(
-  Effect.map(Settings.enrolmentSettings, (settings) =>
-    Layer.mergeAll(
-      Layer.provide(EnrolmentClient.layer(settings.url), pinned(settings)),
-      Layer.suspend(() => state),
-      hostKey,
-      NodeDurableFile.layer
-    ))
-)
 
 /** The root side, reached over its sockets: this process starts no program. */
 export const privileged: Layer.Layer<Privileged, SettingsError, Configured> = Layer.unwrapEffect(
@@ -115,15 +103,21 @@ export const state: Layer.Layer<StateFile.StateFile, StateError, Configured | Cr
   Effect.map(Settings.stateDirectory, (directory) => Layer.provide(StateFile.layer(directory), NodeDurableFile.layer))
 )
 
-/** The state, for the one daemon that may write it. */
-export const lockedState: Layer.Layer<StateFile.StateFile, StateError | InstanceLockError, Configured | Crypto> = Layer
-  .unwrapScoped(
-    Effect.gen(function*() {
-      const lock = yield* InstanceLock
-      yield* lock.acquire(yield* Settings.stateDirectory)
-      return state
-    }).pipe(Effect.provide(NodeInstanceLock.layer))
+/** The state, for the one daemon that may write it, and the lock by which it is the one. */
+export const lockedState: Layer.Layer<
+  StateFile.StateFile | FolderLock.FolderLock,
+  StateError | InstanceLockError,
+  Configured | Crypto
+> = Layer.unwrapEffect(
+  Effect.map(
+    Settings.stateDirectory,
+    (directory) =>
+      Layer.provide(StateFile.layer(directory), FolderLock.lockedFiles).pipe(
+        Layer.provideMerge(FolderLock.layer(directory)),
+        Layer.provide([NodeInstanceLock.layer, NodeDurableFile.layer])
+      )
   )
+)
 
 /** The kernel's id of this boot, or null where the kernel has none to tell. */
 export const bootId: Effect.Effect<string | null, never, FileSystem.FileSystem> = Effect.flatMap(

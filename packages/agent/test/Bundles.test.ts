@@ -72,8 +72,8 @@ const exitOf = (child: ChildProcess) =>
 const alone = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "felhom-bundles-" })
-  for (const name of ["main.js", "hub.js", "felhom.js", "pve-sim.js", "package.json"]) {
-    yield* fs.copyFile(join(dist, name), join(folder, name))
+  for (const name of ["main.js", "agent", "hub.js", "hub-writer.mjs", "felhom.js", "pve-sim.js", "package.json"]) {
+    yield* fs.copy(join(dist, name), join(folder, name))
   }
   return folder
 })
@@ -89,6 +89,10 @@ const Ready = Schema.parseJson(Schema.Struct({
 
 const Result = Schema.parseJson(Schema.Struct({
   passed: Schema.Boolean,
+  checks: Schema.Array(Schema.Struct({ name: Schema.String, outcome: Schema.String, detail: Schema.String }))
+}))
+
+const Findings = Schema.parseJson(Schema.Struct({
   checks: Schema.Array(Schema.Struct({ name: Schema.String, outcome: Schema.String, detail: Schema.String }))
 }))
 
@@ -138,10 +142,41 @@ describe("the bundles", { timeout: 60_000 }, () => {
       const fs = yield* FileSystem.FileSystem
       const folder = yield* alone
       yield* fs.makeDirectory(join(folder, "node_modules"))
-      yield* fs.symlink(join(root, "node_modules/@libsql"), join(folder, "node_modules/@libsql"))
+      yield* fs.symlink(join(root, "node_modules/libsql"), join(folder, "node_modules/libsql"))
       const args = ["token", "create", "--data", join(folder, "hub"), "--role", "viewer", "--label", "test"]
       const { code, stdout } = yield* run(folder, "hub.js", args)
       expect([code, stdout]).toEqual([0, expect.stringMatching(/^felhom_viewer_[\w-]{43}\n$/)])
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("the agent's compiled code", { timeout: 60_000 }, () => {
+  const note = (stdout: string) =>
+    Effect.map(Schema.decode(Findings)(stdout), ({ checks }) => checks.find(({ name }) => name === "start"))
+
+  it.scopedLive("is used where the folder is copied to, and read-only", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const { environment, folder } = yield* simulatedHost
+      yield* fs.chmod(join(folder, "agent"), 0o555)
+      const { stdout } = yield* run(folder, "main.js", ["doctor", "--output", "json"], environment)
+      yield* fs.chmod(join(folder, "agent"), 0o755)
+      expect(yield* note(stdout)).toMatchObject({ outcome: "passed" })
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("is left alone when it is damaged or Node has other flags: the daemon starts all the same", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const { environment, folder } = yield* simulatedHost
+      const flags = { ...environment, NODE_OPTIONS: "--max-old-space-size=300" }
+      const other = yield* run(folder, "main.js", ["doctor", "--output", "json"], flags)
+      expect(yield* note(other.stdout)).toMatchObject({ outcome: "note", detail: expect.stringContaining("flags") })
+      const cache = join(folder, "agent/daemon.js.cache")
+      const bytes = yield* fs.readFile(cache)
+      yield* fs.writeFile(cache, bytes.map((byte, index) => (index > 4000 && index % 97 === 0 ? byte ^ 0xff : byte)))
+      const damaged = yield* run(folder, "main.js", ["doctor", "--output", "json"], environment)
+      expect(yield* note(damaged.stdout)).toMatchObject({ outcome: "note", detail: expect.stringContaining(cache) })
+      const daemon = yield* run(folder, "main.js", ["daemon"])
+      expect(daemon.code).toBe(2)
     }).pipe(Effect.provide(NodeContext.layer)))
 })
 

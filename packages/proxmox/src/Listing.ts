@@ -29,9 +29,18 @@ const problemsOf = (error: ParseResult.ParseError): string =>
     path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`
   ).join("; ")
 
+/**
+ * A decoder of `schema`, made at its first use. Most of a client's decoders are never used by the program that it is in, and to
+ * make them all would take a good part of its start.
+ */
+const decoderOf = <A, I>(schema: Schema.Schema<A, I>): (data: unknown) => Either.Either<A, ParseResult.ParseError> => {
+  let decode: ReturnType<typeof Schema.decodeUnknownEither<A, I>> | undefined
+  return (data) => (decode ??= Schema.decodeUnknownEither(schema))(data)
+}
+
 /** Decodes each row by itself. `Left` when the data is no list at all; null is an empty one (platform-facts 7.3). */
 export const decodeListing = <A, I>(row: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeUnknownEither(row)
+  const decode = decoderOf(row)
   return (data: unknown): Either.Either<Listing<A>, string> => {
     if (data === null || data === undefined) return Either.right({ rows: [], unreadable: [] })
     if (!Array.isArray(data)) return Either.left("expected a list")
@@ -53,6 +62,6 @@ export const decodeListing = <A, I>(row: Schema.Schema<A, I>) => {
 
 /** Decodes one object; `Left` says what is wrong with it. */
 export const decodeObject = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeUnknownEither(schema)
+  const decode = decoderOf(schema)
   return (data: unknown): Either.Either<A, string> => Either.mapLeft(decode(data), problemsOf)
 }

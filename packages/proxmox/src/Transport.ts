@@ -1,6 +1,7 @@
-import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
+import { boundedText } from "@felhom/domain/BoundedBody"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { Duration, Effect, Either, Predicate, Redacted, Ref, Schema, Stream } from "effect"
+import { Duration, Effect, Either, Predicate, Redacted, Schema } from "effect"
 import { classify } from "./Classification.ts"
 import { emptyParameters, encodeParameters, encodePath, type Parameters } from "./FormEncoding.ts"
 import type { ProxmoxSettings } from "./ProxmoxConfig.ts"
@@ -77,33 +78,6 @@ const closedUnderUs = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"])
 
 const mayReadAgain = (call: Call, error: HttpClientError.HttpClientError): boolean =>
   call.method === "GET" && error._tag === "RequestError" && closedUnderUs.has(codeOf(error) ?? "")
-
-interface TooLarge {
-  readonly _tag: "TooLarge"
-}
-
-const bodyOf = (
-  response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<string, HttpClientError.ResponseError | TooLarge> =>
-  Effect.gen(function*() {
-    const decoder = new TextDecoder()
-    const parts: Array<string> = []
-    const size = yield* Ref.make(0)
-    yield* Stream.runForEach(response.stream, (chunk) =>
-      Effect.flatMap(
-        Ref.updateAndGet(size, (sum) => sum + chunk.length),
-        (sum) => {
-          if (sum > bodyLimitBytes) return Effect.fail<TooLarge>({ _tag: "TooLarge" })
-          parts.push(decoder.decode(chunk, { stream: true }))
-          return Effect.void
-        }
-      ))
-    parts.push(decoder.decode())
-    return parts.join("")
-  }).pipe(
-    // A 401 has no body at all (platform-facts 3.4).
-    Effect.catchIf((error) => error._tag === "ResponseError" && error.reason === "EmptyBody", () => Effect.succeed(""))
-  )
 
 const parseAnswer = Schema.decodeUnknownEither(
   Schema.parseJson(Schema.Struct({ data: Schema.Unknown, total: Schema.optional(Schema.Unknown) }))
@@ -192,9 +166,11 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
     const exchange = (call: Call): Effect.Effect<Answer, ProxmoxError> =>
       http.execute(requestOf(call, settings)).pipe(
         Effect.retry({ times: 1, while: (error) => mayReadAgain(call, error) }),
-        Effect.flatMap((response) => Effect.map(bodyOf(response), (body) => ({ status: response.status, body }))),
+        Effect.flatMap((response) =>
+          Effect.map(boundedText(response, bodyLimitBytes), (body) => ({ status: response.status, body }))
+        ),
         Effect.mapError((error) =>
-          error._tag === "TooLarge"
+          error._tag === "BodyTooLarge"
             ? failure(
               call,
               call.method === "GET" ? "too-large" : "outcome-unknown",

@@ -29,6 +29,8 @@ const pinned = (fingerprint) => {
 const call = (agent, url, options, body) =>
   new Promise((resolve, reject) => {
     const request = https.request(url, { agent, ...options }, (response) => {
+      // pveproxy's own word behind the one that it passes on from pvedaemon: it keeps the connection.
+      if (/keep-alive$/i.test(response.headers.connection)) request.shouldKeepAlive = true
       const chunks = []
       response.on("data", (chunk) => chunks.push(chunk)).on("end", () => resolve(JSON.parse(Buffer.concat(chunks))))
     })

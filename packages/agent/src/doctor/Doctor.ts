@@ -7,12 +7,15 @@ import { renewalCheck, servedCheck } from "./CertificateChecks.ts"
 import { type Finding, mend } from "./Finding.ts"
 import { backupJobsCheck, storagesCheck, suspendCheck } from "./GuestChecks.ts"
 import { clockCheck, nodeCheck, rightsCheck, stateFolderCheck, versionCheck } from "./HostChecks.ts"
+import { startCheck } from "./StartCheck.ts"
 
 /** What the doctor is told of the configuration. */
 export interface Patient {
   readonly url: URL
   readonly pins: PeerPins
   readonly stateDirectory: string
+  /** The daemon's script, whose compiled code is looked at; without it that question is not asked. */
+  readonly daemonScript?: string
 }
 
 /** Reasons after which no further question would be answered either. */
@@ -43,6 +46,7 @@ export const doctor = (patient: Patient) =>
       )
 
     yield* tell(yield* stateFolderCheck(patient.stateDirectory))
+    if (patient.daemonScript !== undefined) yield* tell(yield* startCheck(patient.daemonScript))
     const { findings, trusted } = yield* servedCheck(patient.url, patient.pins)
     yield* tell(findings)
     if (trusted === undefined) return

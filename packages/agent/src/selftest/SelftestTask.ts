@@ -146,6 +146,7 @@ const removeSnapshot = ({ ref }: Subject, traces: Traces) =>
       yield* strictly(outcome)
       return yield* refuse("the task says OK and the snapshot is still there")
     }
+    yield* journal.gone({ guest: ref, snapshot: selftestSnapshot })
     yield* Ref.set(traces.snapshot, false)
     return yield* strictly(outcome)
   })

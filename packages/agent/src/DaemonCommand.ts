@@ -1,0 +1,35 @@
+import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
+import { Effect, Layer, type Option } from "effect"
+import * as Daemon from "./Daemon.ts"
+import { FolderLock } from "./FolderLock.ts"
+import * as Live from "./Live.ts"
+import * as Settings from "./Settings.ts"
+import { formatFor, type Surroundings, withSettings } from "./Surroundings.ts"
+
+/** `felhom-agent daemon`, however its arguments were read. */
+export const runDaemon = (
+  surroundings: Surroundings,
+  options: { readonly config: Option.Option<string>; readonly output: "text" | "json" }
+) =>
+  Effect.gen(function*() {
+    const client = yield* ProxmoxClient
+    const bootId = yield* Live.bootId
+    const directory = yield* Settings.stateDirectory
+    const lock = yield* FolderLock
+    // Loaded only once the first report is out, which waits for nothing that it does not need.
+    const audited = Effect.flatMap(
+      Effect.promise(() => import("./audit/AuditStart.ts")),
+      ({ auditStart }) => Effect.zipRight(lock.ensure, auditStart(directory, bootId))
+    ).pipe(Effect.catchAll((error) => Effect.logError("the audit chain can't be written", error.message)))
+    return yield* Daemon.run({ node: client.node, bootId }, audited)
+  }).pipe(
+    Effect.provide(
+      Layer.mergeAll(Live.observer, Live.hub, Live.lockedState).pipe(
+        Layer.provideMerge(Layer.merge(Live.proxmox, Live.crypto)),
+        Layer.provideMerge(Layer.effectDiscard(Settings.allSettings)),
+        Layer.provideMerge(
+          withSettings(surroundings, options.config, options.output === "json" ? "json" : formatFor(surroundings))
+        )
+      )
+    )
+  )

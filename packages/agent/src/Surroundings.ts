@@ -1,0 +1,35 @@
+import type { FileSystem } from "@effect/platform"
+import { Effect, Layer, type Option } from "effect"
+import * as Log from "./Log.ts"
+import * as Settings from "./Settings.ts"
+import type { SettingsError } from "./SettingsError.ts"
+
+/** What the commands take from the process they run in. */
+export interface Surroundings {
+  readonly environment: { readonly [name: string]: string | undefined }
+  readonly terminal: boolean
+}
+
+/** How the log is written for whoever runs the command. */
+export const formatFor = (surroundings: Surroundings): Log.Format => (surroundings.terminal ? "pretty" : "json")
+
+/** The settings alone, for what sets up no log. */
+export const source = (
+  surroundings: Surroundings,
+  file: Option.Option<string>
+): Layer.Layer<Settings.SettingsSource, SettingsError, FileSystem.FileSystem> =>
+  Settings.layerSource({ file, environment: surroundings.environment })
+
+/** The settings and the log that they ask for; a variable that looks like a setting and is none is warned of there. */
+export const withSettings = (
+  surroundings: Surroundings,
+  file: Option.Option<string>,
+  format: Log.Format
+): Layer.Layer<Settings.SettingsSource, SettingsError, FileSystem.FileSystem> => {
+  const logged = Layer.unwrapEffect(Effect.map(Settings.logLevel, (level) => Log.layer(format, level)))
+  // Only once the log is set up, so that stdout stays the command's own.
+  const warnings = Layer.effectDiscard(
+    Effect.forEach(Settings.strayVariables(surroundings.environment), (problem) => Effect.logWarning(problem))
+  )
+  return warnings.pipe(Layer.provideMerge(logged), Layer.provideMerge(source(surroundings, file)))
+}

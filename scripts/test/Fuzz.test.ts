@@ -1,0 +1,88 @@
+import { describe, it } from "@effect/vitest"
+import { Work } from "@felhom/domain/ByteReader"
+import { concatBytes } from "@felhom/domain/SshWire"
+import { Either } from "effect"
+import { expect } from "vitest"
+import { payloadTargets } from "../fuzz/PayloadTargets.ts"
+import { signatureTargets } from "../fuzz/SignatureTargets.ts"
+import { differential, sshKeygen } from "../fuzz/SshKeygen.ts"
+import { fuzz, type Target } from "../fuzz/Target.ts"
+
+/** Always the same mutants, so that a red test stays red; npm run fuzz takes others each time. */
+const seed = 20260601
+
+/** A seed's first half, then so many of one byte, then its second half. */
+const long = ({ seeds: [seed = new Uint8Array()] }: Target, byte: number, length: number): Uint8Array =>
+  concatBytes([
+    seed.subarray(0, seed.length / 2),
+    new Uint8Array(length).fill(byte),
+    seed.subarray(seed.length / 2)
+  ])
+
+const looksAt = (target: Target, input: Uint8Array): number => {
+  const work = new Work()
+  target.read(input, work)
+  return work.bytes + 1_000
+}
+
+describe("a parser of what strangers send", () => {
+  for (const target of [...signatureTargets(), ...payloadTargets]) {
+    it(`of ${target.name} takes or refuses any of 2,000 mutants, in work that grows no faster than they do`, () => {
+      const { accepted, refused } = fuzz(target, 2_000, seed)
+      expect(accepted).toBeGreaterThan(100)
+      expect(refused).toBeGreaterThan(100)
+    })
+
+    if (target.looksPerByte === undefined) continue
+    it(`of ${target.name} does twice the work for twice the input, and not four times`, () => {
+      for (const byte of [0x00, 0x20, 0x2c, 0x41, 0xff]) {
+        expect(looksAt(target, long(target, byte, 8_000))).toBeLessThan(
+          2.5 * looksAt(target, long(target, byte, 4_000))
+        )
+      }
+    })
+  }
+
+  it("that throws, hides what is wrong, or looks at everything again and again, is found out", () => {
+    const base = { name: "bad", seeds: [new Uint8Array(40)], looksPerByte: undefined }
+    const answer = Either.right(1)
+    const faults: ReadonlyArray<Target> = [
+      {
+        ...base,
+        read: () => {
+          throw new TypeError("undefined is not a function")
+        }
+      },
+      {
+        ...base,
+        looksPerByte: 4,
+        read: (input, work) => {
+          work.bytes += input.length * input.length
+          return answer
+        }
+      }
+    ]
+    for (const fault of faults) expect(() => fuzz(fault, 200, seed)).toThrow()
+  })
+})
+
+describe("a signature that counts here", () => {
+  const program = sshKeygen()
+  it(
+    program === undefined
+      ? "is not compared with ssh-keygen: there is none on this machine"
+      : "counts for ssh-keygen, too, in 2,000 cases of odd signatures, allow-lists and revocation lists",
+    { timeout: 300_000 },
+    async () => {
+      if (program === undefined) return
+      const { both, kinds, laxer, neither, stricter } = await differential(2_000, seed)
+      expect(laxer).toEqual([])
+      expect(both + neither + stricter).toBe(2_000)
+      // Neither side may be one that refuses or accepts all: then the comparison would say nothing.
+      expect(both).toBeGreaterThan(300)
+      expect(neither).toBeGreaterThan(300)
+      const every = "armor,blob,signed so,signers,signer lines,options,revocation text,KRL,KRL bytes"
+      expect([...kinds].toSorted()).toEqual(every.split(",").toSorted())
+    }
+  )
+})
