@@ -27,6 +27,7 @@ export const programs = {
   "felhom.js": { entry: "packages/operator/src/main.ts", external: [] },
   "pve-sim.js": { entry: "packages/pve-sim/src/main.ts", external: [] },
   "story.js": { entry: "scripts/story/main.ts", external: [] },
+  "fleet.js": { entry: "scripts/fleet/main.ts", external: [] },
   "bench.js": { entry: "scripts/bench/main.ts", external: ["libsql"] }
 }
 

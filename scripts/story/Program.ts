@@ -19,6 +19,7 @@ const environmentOf = (environment: Environment) => ({
 /** A program of ours that is running. */
 export interface Running {
   readonly name: string
+  readonly pid: number
   /** The first line that it printed on stdout. */
   readonly ready: string
   /** All that it wrote to stderr so far. */
@@ -97,6 +98,7 @@ export const start = (options: {
     )
     const running = (ready: string): Running => ({
       name: options.name,
+      pid: child.pid ?? 0,
       ready,
       log: Effect.sync(() => logged.join("")),
       stop: stopChild(options.name, child)

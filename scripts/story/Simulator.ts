@@ -24,22 +24,34 @@ const Wire = Schema.Struct({
 export interface Simulator {
   readonly running: Running
   readonly url: string
+  /** Where the hands of that person are, as a URL. */
+  readonly control: string
   readonly certificates: { readonly [name in CertificateName]: { readonly leaf: string } }
   readonly serve: (certificate: CertificateName) => Effect.Effect<void, StoryFailed>
+  /** Any change of the control port's `/console`. */
+  readonly console: (
+    change: { readonly _tag: string; readonly [key: string]: unknown }
+  ) => Effect.Effect<void, StoryFailed>
   readonly setGuest: (vmid: number, status: "running" | "stopped") => Effect.Effect<void, StoryFailed>
   /** Connections that were shown this certificate, and what was sent over them after the handshake. */
   readonly wire: (certificate: CertificateName) => Effect.Effect<typeof Totals.Type, StoryFailed>
 }
 
 export const startSimulator = (
-  tokenFile: string
+  tokenFile: string,
+  /** What the host is called; the recorded host's name without it. */
+  node?: string
 ): Effect.Effect<Simulator, StoryFailed, Scope.Scope | Cast | HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const client = yield* HttpClient.HttpClient
     const running = yield* start({
-      name: "the simulator",
+      name: node === undefined ? "the simulator" : `the simulator of ${node}`,
       bundle: "pve-sim.js",
-      args: ["serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--tokens", tokenFile],
+      args: [
+        "serve",
+        ...["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--tokens", tokenFile],
+        ...(node === undefined ? [] : ["--node", node])
+      ],
       environment: {},
       printsReady: true
     })
@@ -57,8 +69,10 @@ export const startSimulator = (
     return {
       running,
       url,
+      control,
       certificates,
       serve: (certificate) => post("/certificates", { serve: certificate }),
+      console: (change) => post("/console", change),
       setGuest: (vmid, status) => post(`/guests/${vmid}`, { status }),
       wire: (certificate) =>
         client.get(`${control}/wire`).pipe(

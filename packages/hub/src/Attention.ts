@@ -41,7 +41,11 @@ const unreadableSentences = (input: AttentionInput): ReadonlyArray<string> => {
   for (const { reason, what } of [...(input.inventory?.unreadable ?? []), ...input.report.unreadable]) {
     byReason.set(reason, [...(byReason.get(reason) ?? []), what])
   }
-  return Array.from(byReason, ([reason, whats]) => `${enumerate(whats)} could not be read: ${reason}`)
+  return Array.from(byReason, ([reason, whats]) =>
+    // What was said of Proxmox need not be said again of all that it hides.
+    input.proxmoxTrouble?.includes(reason) === true
+      ? `${enumerate(whats)} can't be read meanwhile`
+      : `${enumerate(whats)} could not be read: ${reason}`)
 }
 
 const enumerate = (words: ReadonlyArray<string>): string =>

@@ -91,6 +91,15 @@ describe("attention", () => {
     expect(attention({}, [refused])).toEqual(["Proxmox refused: 401 no such token"])
     expect(attention({}, [refused, recovered])).toEqual([])
   })
+
+  it("does not repeat, of what Proxmox hides, what was said of Proxmox", () => {
+    const refused = hostEvent(1, { kind: "proxmox.refused", message: "127.0.0.1:8006 shows another certificate" })
+    const hidden = unavailable("127.0.0.1:8006 shows another certificate")
+    expect(attention({ samples: samples({ node: hidden, guests: hidden }) }, [refused])).toEqual([
+      "Proxmox refused: 127.0.0.1:8006 shows another certificate",
+      "the node's load and the guests' load can't be read meanwhile"
+    ])
+  })
 })
 
 describe("a host that can't keep its state", () => {

@@ -4,7 +4,7 @@ import { Cause, Console, Data, Effect, Exit } from "effect"
 import { conform } from "./conform/Conform.ts"
 import type { ScenarioError } from "./conform/Recording.ts"
 import type { ListenFailed } from "./Listening.ts"
-import { parseAddress, parseNodes, parsePrivileges, parseSpeed, serve, type ServeRefused } from "./Serve.ts"
+import { parseAddress, parseNode, parseNodes, parsePrivileges, parseSpeed, serve, type ServeRefused } from "./Serve.ts"
 import type { WorldError } from "./World.ts"
 
 const options = {
@@ -33,6 +33,7 @@ const options = {
     Options.withDescription("decides what is left to chance; without --faults also what goes wrong"),
     Options.optional
   ),
+  node: Options.text("node").pipe(Options.withDescription("what the node is called"), Options.optional),
   nodes: Options.integer("nodes").pipe(
     Options.withDescription("how many nodes its cluster has; 1 is no cluster"),
     Options.withDefault(1)
@@ -53,6 +54,7 @@ const serveCommand = Command.make("serve", options, (given) =>
       tokens: given.tokens,
       faults: given.faults,
       seed: given.seed,
+      node: yield* parseNode(given.node),
       nodes: yield* parseNodes(given.nodes),
       privileges: yield* parsePrivileges(given.privileges)
     })

@@ -1,11 +1,12 @@
 import { FileSystem } from "@effect/platform"
 import { Console, Effect, Layer, Option, Schema } from "effect"
+import recordedWorld from "../fixtures/scenario/world.json" with { type: "json" }
 import { agentPrivileges, allPrivileges } from "./AccessControl.ts"
 import { ControlFront } from "./ControlFront.ts"
 import { FaultRules } from "./Fault.ts"
 import { HttpsFront } from "./HttpsFront.ts"
 import { PveSim } from "./PveSim.ts"
-import { decodeWorld, type World, WorldError } from "./World.ts"
+import { decodeWorld, renamed, type World, WorldError } from "./World.ts"
 
 /** `HOST:PORT` of a listener; port 0 takes a free one. */
 export interface Address {
@@ -24,6 +25,8 @@ export interface ServeOptions {
   /** A file with rules of what goes wrong. */
   readonly faults: Option.Option<string>
   readonly seed: Option.Option<number>
+  /** What the node is called; without it, as in the world. */
+  readonly node: Option.Option<string>
   /** Nodes of its cluster; 1 is none. */
   readonly nodes: number
   /** Privileges of the role FelhomAgent; undefined leaves it as the world has it. */
@@ -32,7 +35,7 @@ export interface ServeOptions {
 
 /** What `serve` was given cannot be used. Nothing listens. */
 export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefused", {
-  reason: Schema.Literal("address", "speed", "nodes", "privilege", "file", "tokens", "faults"),
+  reason: Schema.Literal("address", "speed", "node", "nodes", "privilege", "file", "tokens", "faults"),
   detail: Schema.String
 }) {
   override get message(): string {
@@ -67,6 +70,11 @@ export const parseSpeed = (speed: number): Effect.Effect<number, ServeRefused> =
   speed > 0 && Number.isFinite(speed)
     ? Effect.succeed(speed)
     : Effect.fail(refuse("speed", `--speed ${speed}: must be above 0; 1 is as fast as a real host`))
+
+export const parseNode = (name: Option.Option<string>): Effect.Effect<Option.Option<string>, ServeRefused> =>
+  Option.isNone(name) || /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/.test(name.value)
+    ? Effect.succeed(name)
+    : Effect.fail(refuse("node", `--node ${name.value}: not a host name, such as attic`))
 
 export const parseNodes = (nodes: number): Effect.Effect<number, ServeRefused> =>
   nodes >= 1 && nodes <= 32
@@ -135,22 +143,24 @@ const announce = (given: ReadonlySet<string>) =>
 /** Runs a simulated host until it is interrupted. Prints one JSON line to stdout once it can be used. */
 export const serve = (options: ServeOptions) =>
   Effect.gen(function*() {
-    const world = yield* Effect.transposeMapOption(options.world, readWorld)
+    const given = yield* Effect.transposeMapOption(options.world, readWorld)
+    const recorded = Effect.orDie(decodeWorld(recordedWorld, "the recorded world"))
+    const world = yield* Option.match(given, { onNone: () => recorded, onSome: Effect.succeed })
     const secrets = yield* Effect.transposeMapOption(options.tokens, readSecrets)
     const faults = yield* Effect.transposeMapOption(options.faults, readFaults)
-    const given = Option.getOrElse(secrets, () => ({}))
+    const chosen = Option.getOrElse(secrets, () => ({}))
     const sim = PveSim.layer({
       nodes: options.nodes,
       speed: options.speed,
-      secrets: given,
-      ...(Option.isSome(world) ? { world: world.value } : {}),
+      secrets: chosen,
+      world: Option.isSome(options.node) ? yield* renamed(world, options.node.value) : world,
       ...(Option.isSome(faults) ? { faults: faults.value } : {}),
       ...(Option.isSome(options.seed) ? { seed: options.seed.value } : {}),
       ...(options.privileges === undefined ? {} : { roles: { FelhomAgent: options.privileges } })
     })
     const front = HttpsFront.layer(options.listen)
     const control = ControlFront.layer(options.control)
-    return yield* announce(new Set(Object.keys(given))).pipe(
+    return yield* announce(new Set(Object.keys(chosen))).pipe(
       Effect.zipRight(Effect.never),
       Effect.provide(control.pipe(Layer.provideMerge(front), Layer.provideMerge(sim)))
     )

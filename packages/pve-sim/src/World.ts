@@ -108,3 +108,17 @@ export const decodeWorld = (value: unknown, source: string): Effect.Effect<World
       new WorldError({ reason: "not-a-world", source, detail: error.message.split("\n").slice(-2).join(" ").trim() })
     )
   )
+
+const renamedIn = (value: unknown, from: string, to: string, key = ""): unknown => {
+  if (Array.isArray(value)) return value.map((entry) => renamedIn(entry, from, to, key))
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, renamedIn(entry, from, to, name)]))
+  }
+  if (typeof value !== "string") return value
+  if (key === "node" && value === from) return to
+  return value.startsWith(`UPID:${from}:`) ? `UPID:${to}:${value.slice(from.length + 6)}` : value
+}
+
+/** The same host under another name: its own, and that in its tasks and wherever a `node` is named. */
+export const renamed = (world: World, node: string): Effect.Effect<World> =>
+  Effect.orDie(Schema.validate(World)(renamedIn(world, world.node, node)))

@@ -51,6 +51,14 @@ it.effect("a privilege that does not exist is named", () =>
     })
   }))
 
+it.effect("a node is called what a host can be called", () =>
+  Effect.gen(function*() {
+    expect(yield* told("serve", "--node", "../attic")).toEqual({
+      code: 2,
+      lines: ["--node ../attic: not a host name, such as attic"]
+    })
+  }))
+
 it.effect("a host can't stand still or run backwards", () =>
   Effect.gen(function*() {
     expect((yield* told("serve", "--speed", "0")).lines).toEqual([
