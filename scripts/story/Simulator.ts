@@ -49,7 +49,12 @@ export const startSimulator = (
       bundle: "pve-sim.js",
       args: [
         "serve",
-        ...["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--tokens", tokenFile],
+        "--listen",
+        "127.0.0.1:0",
+        "--control",
+        "127.0.0.1:0",
+        "--tokens",
+        tokenFile,
         ...(node === undefined ? [] : ["--node", node])
       ],
       environment: {},

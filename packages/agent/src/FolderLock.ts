@@ -50,7 +50,13 @@ export const lockedFiles: Layer.Layer<DurableFile, never, DurableFile | FolderLo
         Effect.zipRight(
           Effect.mapError(
             ensure,
-            ({ code, message }) => new DurableFileError({ operation: "replace", path, code, detail: message })
+            ({ code, detail, message, reason }) =>
+              new DurableFileError({
+                operation: "replace",
+                path,
+                code,
+                detail: reason === "held" ? message : `its folder can't be locked first: ${detail}`
+              })
           ),
           files.replace(path, content)
         )

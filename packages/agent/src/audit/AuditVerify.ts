@@ -26,7 +26,11 @@ const asText = (path: string, { breaks, cutOff, head, links }: AuditVerdict): st
   const until = last === undefined ? "" : `, the last of ${new Date(last.at).toISOString()} (${last.entry._tag})`
   const torn = cutOff === 0 ? [] : [`note    the last ${cutOff} bytes were cut off by a crash; nobody was told of them`]
   return breaks.length === 0
-    ? [`whole   ${path}: ${head.length} entries${until}`, `head    ${head.head}`, ...torn].join("\n")
+    ? [
+      `whole   ${path}: ${head.length} ${head.length === 1 ? "entry" : "entries"}${until}`,
+      `head    ${head.head}`,
+      ...torn
+    ].join("\n")
     : [
       `BROKEN  ${path}`,
       ...breaks.map(({ detail, kind }) => `        ${kind}: ${displayTextWithin(detail, 300)}`),

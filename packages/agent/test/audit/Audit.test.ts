@@ -4,10 +4,13 @@ import { auditVerify } from "@felhom/agent/audit/AuditVerify"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import { Effect, Layer, Option } from "effect"
+import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect } from "vitest"
+
+const program = join(import.meta.dirname, "../../../../dist/main.js")
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-audit-"))),
@@ -46,5 +49,21 @@ describe("felhom-agent audit verify", () => {
       bytes[bytes.indexOf("boot-1") + 5]! ^= 1
       writeFileSync(path, bytes)
       expect(yield* Effect.flip(verify(directory))).toMatchObject({ _tag: "AuditBroken", path })
+    }))
+
+  it.scopedLive("ends the program with 0, 1, or 2, and says why", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const told = (...args: ReadonlyArray<string>) => {
+        const { status, stderr, stdout } = spawnSync(process.execPath, [program, "audit", "verify", ...args], {
+          encoding: "utf8",
+          env: { FELHOM_AGENT_STATE_DIR: directory }
+        })
+        return { status, said: stdout + stderr }
+      }
+      yield* auditStart(directory, "boot-1")
+      expect(told()).toMatchObject({ status: 0, said: expect.stringContaining("whole") })
+      expect(told("--entries", "2")).toMatchObject({ status: 1, said: expect.stringContaining("BROKEN") })
+      expect(told("--head", "short")).toMatchObject({ status: 2 })
     }))
 })
