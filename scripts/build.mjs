@@ -28,6 +28,7 @@ export const programs = {
   "pve-sim.js": { entry: "packages/pve-sim/src/main.ts", external: [] },
   "story.js": { entry: "scripts/story/main.ts", external: [] },
   "fleet.js": { entry: "scripts/fleet/main.ts", external: [] },
+  "evil-hub.js": { entry: "scripts/evil/main.ts", external: [] },
   "bench.js": { entry: "scripts/bench/main.ts", external: ["libsql"] }
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import type { Figure } from "./Figure.ts"
-import { dist, reference, run, start, stop } from "./Process.ts"
+import { cpuMillis, dist, reference, run, start, stop } from "./Process.ts"
 import { agentEnvironment, type Host, makeFolder, removeFolder, startHost } from "./Stage.ts"
 import { type StandInHub, startStandInHub } from "./StandInHub.ts"
 import { median, ratio } from "./Statistics.ts"
@@ -13,7 +13,7 @@ const untilReport = async (
   host: Host,
   hub: StandInHub,
   folder: string
-): Promise<number> => {
+): Promise<{ readonly millis: number; readonly cpu: number }> => {
   const taken = hub.next()
   const began = performance.now()
   const program = start(script, args, agentEnvironment(host, hub, folder))
@@ -21,10 +21,10 @@ const untilReport = async (
     program.child.once("exit", (code) => reject(new Error(`${script} ended with ${code}:\n${program.log()}`)))
   )
   await Promise.race([taken, ended])
-  const millis = performance.now() - began
+  const found = { millis: performance.now() - began, cpu: cpuMillis(program.pid) }
   ended.catch(() => undefined)
   await stop(program)
-  return millis
+  return found
 }
 
 /** Starts, in turn: of the agent, of the least that Node can do, and of a bare loop that makes the agent's exchanges. */
@@ -32,17 +32,25 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
   const folder = makeFolder()
   const host = await startHost(folder)
   const hub = await startStandInHub(3600)
-  const found: { [of in "report" | "loop" | "timer" | "version" | "empty"]: Array<number> } = {
+  const found: {
+    [of in "report" | "reportCpu" | "loop" | "loopCpu" | "timer" | "version" | "empty"]: Array<number>
+  } = {
     report: [],
+    reportCpu: [],
     loop: [],
+    loopCpu: [],
     timer: [],
     version: [],
     empty: []
   }
   for (let round = 0; round < rounds; round++) {
-    found.report.push(await untilReport(join(dist, "main.js"), ["daemon"], host, hub, folder))
-    found.timer.push((await run(reference("timer.mjs"), [])).millis)
-    found.loop.push(await untilReport(reference("loop.mjs"), ["3600000"], host, hub, folder))
+    const report = await untilReport(join(dist, "main.js"), ["daemon"], host, hub, folder)
+    found.report.push(report.millis)
+    found.reportCpu.push(report.cpu)
+    found.timer.push((await run(reference("timer.cjs"), [])).millis)
+    const loop = await untilReport(reference("loop.mjs"), ["3600000"], host, hub, folder)
+    found.loop.push(loop.millis)
+    found.loopCpu.push(loop.cpu)
     found.version.push((await run(join(dist, "main.js"), ["--version"])).millis)
     found.empty.push((await run("-e", ["0"])).millis)
   }
@@ -68,6 +76,15 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
       gate: null,
       goal: null,
       detail: `${shown(found.report)} / ${shown(found.loop)}`
+    },
+    {
+      id: "A3d",
+      name: "the same in processor time / a bare Node program that makes the same exchanges",
+      value: ratio(found.reportCpu, found.loopCpu),
+      unit: "x",
+      gate: null,
+      goal: null,
+      detail: `${shown(found.reportCpu)} / ${shown(found.loopCpu)}, all threads`
     },
     {
       id: "A3c",

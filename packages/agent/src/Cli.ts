@@ -3,14 +3,18 @@ import { Vmid } from "@felhom/domain/ProxmoxId"
 import { version } from "@felhom/domain/Version"
 import * as OpJournal from "@felhom/durable/OpJournal"
 import { Mandate } from "@felhom/mandate/Mandate"
+import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import { Effect, Layer, type Option } from "effect"
 import { join } from "node:path"
+import { makeAdminCommands } from "./admin/AdminCommands.ts"
 import { makeAuditCommand } from "./audit/AuditCommand.ts"
 import { defaultConfigFile } from "./ConfigFile.ts"
 import { runDaemon } from "./DaemonCommand.ts"
 import { concludedDoctor } from "./doctor/Doctor.ts"
 import * as ServedCertificate from "./doctor/ServedCertificate.ts"
 import * as StateFolder from "./doctor/StateFolder.ts"
+import { trustChecks } from "./doctor/TrustChecks.ts"
 import { enrol } from "./enrol/Enrol.ts"
 import * as LiveEnrolment from "./enrol/LiveEnrolment.ts"
 import { showKey } from "./enrol/ShowKey.ts"
@@ -133,7 +137,8 @@ export const makeCommand = (surroundings: Surroundings) => {
         url,
         pins,
         stateDirectory,
-        daemonScript: join(import.meta.dirname, "daemon.js")
+        daemonScript: join(import.meta.dirname, "daemon.js"),
+        trust: Effect.provide(trustChecks(yield* Settings.trustFiles), [NodeDurableFile.layer, NodeCrypto.layer])
       })
     }).pipe(
       Effect.provide(
@@ -158,9 +163,11 @@ export const makeCommand = (surroundings: Surroundings) => {
       )
     )).pipe(Command.withDescription("Show this host's id, its key's fingerprint and the code that a person compares"))
 
+  const { hold, ops } = makeAdminCommands(surroundings)
+
   return Command.make("felhom-agent").pipe(
     Command.withDescription("Looks after one Proxmox VE host"),
-    Command.withSubcommands([makeAuditCommand(surroundings), daemon, doctor, enrolHost, key, selftest])
+    Command.withSubcommands([makeAuditCommand(surroundings), daemon, doctor, enrolHost, hold, key, ops, selftest])
   )
 }
 

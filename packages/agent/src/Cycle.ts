@@ -9,6 +9,7 @@ import type { Observation } from "@felhom/reconciler/Observation"
 import { Observer } from "@felhom/reconciler/Observer"
 import { advance, type Known, nothingKnown } from "@felhom/reconciler/Transitions"
 import { Clock, Effect, Random } from "effect"
+import { noDesk, type OpDesk } from "./ops/OpDesk.ts"
 import { boundedInterval, boundedPause, defaultIntervalMillis, retryDelay } from "./Pace.ts"
 import { makeReport } from "./Report.ts"
 
@@ -63,9 +64,9 @@ const awayEvent = (error: HubError): NewEvent => ({
 const recovered: NewEvent = { kind: "hub.recovered", severity: "info", subject: null, message: "the hub answers again" }
 
 /** What this version does not do yet is never dropped in silence. */
-const ignoredParts = (envelope: Envelope): ReadonlyArray<string> => [
+const ignoredParts = (envelope: Envelope, desk: OpDesk): ReadonlyArray<string> => [
   ...(envelope.desired === undefined ? [] : ["a desired state"]),
-  ...(envelope.ops.length === 0 ? [] : [`${envelope.ops.length} signed op(s)`]),
+  ...(envelope.ops.length === 0 || desk.takesOps !== "no" ? [] : [`${envelope.ops.length} signed op(s)`]),
   ...(envelope.signers.length === 0 ? [] : ["a list of signers"])
 ]
 
@@ -84,11 +85,16 @@ const afterFailure = (memory: Memory, error: HubError): Effect.Effect<Memory, ne
     return { ...memory, hub: "away", failures, hubDueAt: (yield* Clock.currentTimeMillis) + delay }
   })
 
-const afterAnswer = (memory: Memory, sent: Sha256Hex, envelope: Envelope): Effect.Effect<Memory, never, StateFile> =>
+const afterAnswer = (
+  memory: Memory,
+  sent: Sha256Hex,
+  envelope: Envelope,
+  desk: OpDesk
+): Effect.Effect<Memory, never, StateFile> =>
   Effect.gen(function*() {
     const state = yield* StateFile
     yield* state.acknowledge(envelope.acked)
-    const ignored = ignoredParts(envelope)
+    const ignored = ignoredParts(envelope, desk)
     yield* state.record([
       ...(memory.hub === "away" ? [recovered] : []),
       ...(ignored.length === 0 || memory.toldOfIgnored ? [] : [{
@@ -99,6 +105,7 @@ const afterAnswer = (memory: Memory, sent: Sha256Hex, envelope: Envelope): Effec
       }])
     ])
     if (memory.hub !== "answers") yield* Effect.logInfo("the hub takes reports")
+    yield* desk.received(envelope.ops, envelope.serverTime)
     return {
       ...memory,
       held: envelope.want === "full" ? null : sent,
@@ -110,24 +117,38 @@ const afterAnswer = (memory: Memory, sent: Sha256Hex, envelope: Envelope): Effec
     }
   })
 
-const exchange = (host: Host, memory: Memory, observation: Observation): Effect.Effect<Memory, never, Services> =>
+const exchange = (
+  host: Host,
+  memory: Memory,
+  observed: Observation,
+  desk: OpDesk
+): Effect.Effect<Memory, never, Services> =>
   Effect.gen(function*() {
     const state = yield* StateFile
     const hub = yield* HubClient
     const { dropped, events } = yield* state.pending
+    const trust = yield* desk.trust
+    const observation: Observation = {
+      ...observed,
+      inventory: trust === null
+        ? observed.inventory
+        : { ...observed.inventory, policyHash: trust.policy, hold: trust.hold !== null },
+      sections: { ...observed.sections, audit: yield* desk.audit }
+    }
     const report = yield* makeReport({
       reporter: { ...state.host, ...host },
       observation,
       sequence: yield* state.nextSequence,
       events,
       eventsDropped: dropped,
-      held: memory.held
+      held: memory.held,
+      trust
     })
     return yield* Effect.matchEffect(hub.exchange(report), {
       onFailure: (error) => afterFailure(memory, error),
       onSuccess: (envelope) =>
         Effect.zipLeft(
-          afterAnswer(memory, report.inventoryHash, envelope),
+          afterAnswer(memory, report.inventoryHash, envelope, desk),
           Effect.logDebug("the hub took a report").pipe(
             Effect.annotateLogs({ sequence: report.sequence, events: report.events.length, acked: envelope.acked })
           )
@@ -149,7 +170,7 @@ const logEvents = (events: ReadonlyArray<NewEvent>) =>
  * One cycle: look, note what happened, and tell the hub if it is due. With Proxmox away that is what is told; with the hub
  * away the look and the notes go on.
  */
-export const cycle = (host: Host, memory: Memory): Effect.Effect<Memory, never, Services> =>
+export const cycle = (host: Host, memory: Memory, desk: OpDesk = noDesk): Effect.Effect<Memory, never, Services> =>
   Effect.gen(function*() {
     const observer = yield* Observer
     const state = yield* StateFile
@@ -159,5 +180,5 @@ export const cycle = (host: Host, memory: Memory): Effect.Effect<Memory, never, 
     yield* logEvents(events)
     const now = yield* Clock.currentTimeMillis
     const seen = { ...memory, known }
-    return now < memory.hubDueAt ? seen : yield* exchange(host, seen, observation)
+    return now < memory.hubDueAt ? seen : yield* exchange(host, seen, observation, desk)
   })

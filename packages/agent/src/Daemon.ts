@@ -5,6 +5,7 @@ import type { HubClient } from "@felhom/hub-client/HubClient"
 import type { Observer } from "@felhom/reconciler/Observer"
 import { Cause, Effect, Random, Ref } from "effect"
 import { cycle, freshMemory, type Host, type Memory } from "./Cycle.ts"
+import { deskLater, noDesk, type OpDesk } from "./ops/OpDesk.ts"
 import { jittered } from "./Pace.ts"
 
 const started: NewEvent = {
@@ -31,11 +32,11 @@ const survived = (memory: Memory) => (cause: Cause.Cause<never>): Effect.Effect<
  * The loop: a cycle, then a jittered pause, for ever. It ends only by being interrupted, which finishes no request that has
  * not been answered: tasks on the host go on by themselves, and guests never notice.
  */
-export const run = (
+export const run = <R = never>(
   host: Host,
-  /** Done once, after the first cycle: what need not hold up the first report. */
-  afterFirst: Effect.Effect<void> = Effect.void
-): Effect.Effect<never, never, Observer | HubClient | StateFile | Crypto> =>
+  /** Opened once, after the first cycle: what need not hold up the first report. */
+  open: Effect.Effect<OpDesk, never, R> = Effect.succeed(noDesk)
+): Effect.Effect<never, never, Observer | HubClient | StateFile | Crypto | R> =>
   Effect.gen(function*() {
     const state = yield* StateFile
     yield* Effect.logInfo("felhom-agent runs").pipe(
@@ -43,15 +44,21 @@ export const run = (
     )
     yield* state.record([started])
     const memory = yield* Ref.make(freshMemory)
-    const later = yield* Ref.make(afterFirst)
+    const desk = yield* Ref.make(deskLater)
+    const openOnce = Effect.flatMap(Ref.get(desk), ({ takesOps }) =>
+      takesOps === "later" ? Effect.flatMap(open, (opened) => Ref.set(desk, opened)) : Effect.void)
     const turn = Effect.gen(function*() {
       const before = yield* Ref.get(memory)
-      const { intervalMillis } = yield* cycle(host, before).pipe(
+      const { intervalMillis } = yield* cycle(host, before, yield* Ref.get(desk)).pipe(
         Effect.catchAllCause(survived(before)),
-        Effect.tap((after) => Ref.set(memory, after))
+        Effect.tap((after) =>
+          Ref.set(memory, after)
+        )
       )
-      yield* Effect.flatten(Ref.getAndSet(later, Effect.void))
-      yield* Effect.sleep(jittered(intervalMillis, yield* Random.next))
+      yield* openOnce
+      const { urgent } = yield* Ref.get(desk)
+      // How an op ended is told at once. Only what an operator signed has it so: a hub can't make the loop turn faster.
+      yield* Effect.raceFirst(Effect.sleep(jittered(intervalMillis, yield* Random.next)), urgent)
     })
     return yield* Effect.onInterrupt(Effect.forever(turn), () => state.record([stopped]))
   })

@@ -3,6 +3,7 @@ import { Effect, Layer, type Option } from "effect"
 import * as Daemon from "./Daemon.ts"
 import { FolderLock } from "./FolderLock.ts"
 import * as Live from "./Live.ts"
+import { noDesk } from "./ops/OpDesk.ts"
 import * as Settings from "./Settings.ts"
 import { formatFor, type Surroundings, withSettings } from "./Surroundings.ts"
 
@@ -16,13 +17,22 @@ export const runDaemon = (
     const bootId = yield* Live.bootId
     const directory = yield* Settings.stateDirectory
     const lock = yield* FolderLock
+    const places = {
+      stateDirectory: directory,
+      runtimeDirectory: yield* Settings.runtimeDirectory,
+      ...yield* Settings.trustFiles,
+      bootId
+    }
     // Loaded only once the first report is out, which waits for nothing that it does not need.
-    const audited = Effect.flatMap(
-      Effect.promise(() => import("./audit/AuditStart.ts")),
-      ({ auditStart }) => Effect.zipRight(lock.ensure, auditStart(directory, bootId))
-    ).pipe(Effect.catchAll((error) => Effect.logError("the audit chain can't be written", error.message)))
-    return yield* Daemon.run({ node: client.node, bootId }, audited)
+    const opened = Effect.flatMap(
+      Effect.promise(() => import("./ops/OpsStart.ts")),
+      ({ startOps }) => Effect.zipRight(lock.ensure, startOps(places))
+    ).pipe(
+      Effect.catchAll((error) => Effect.as(Effect.logError("no signed op is taken", error.message), noDesk))
+    )
+    return yield* Daemon.run({ node: client.node, bootId }, opened)
   }).pipe(
+    Effect.scoped,
     Effect.provide(
       Layer.mergeAll(Live.observer, Live.hub, Live.lockedState).pipe(
         Layer.provideMerge(Layer.merge(Live.proxmox, Live.crypto)),

@@ -1,6 +1,6 @@
 import type { HostEvent } from "@felhom/domain/HostEvent"
 import type { HostEpoch, HostId } from "@felhom/domain/HostId"
-import { type HostReport, hostReportType, type Inventory } from "@felhom/domain/HostReport"
+import { type HostReport, hostReportType, type Inventory, type TrustStatus } from "@felhom/domain/HostReport"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import type { NodeName } from "@felhom/domain/ProxmoxId"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
@@ -38,6 +38,7 @@ export const makeReport = (parts: {
   readonly events: ReadonlyArray<HostEvent>
   readonly eventsDropped: number
   readonly held: Sha256Hex | null
+  readonly trust?: TrustStatus | null
 }): Effect.Effect<HostReport, never, Crypto> =>
   Effect.map(inventoryHash(parts.observation.inventory), (hash) => ({
     typ: hostReportType,
@@ -54,5 +55,6 @@ export const makeReport = (parts: {
     samples: parts.observation.samples,
     events: parts.events.slice(0, eventsPerReport),
     eventsDropped: parts.eventsDropped,
-    sections: parts.observation.sections
+    sections: parts.observation.sections,
+    trust: parts.trust ?? null
   }))

@@ -16,6 +16,9 @@ export const fileSettings = {
   "hub.tokenFile": "HUB_TOKEN_FILE",
   "stateDir": "STATE_DIR",
   "runtimeDir": "RUNTIME_DIR",
+  "policyFile": "POLICY_FILE",
+  "signersFile": "SIGNERS_FILE",
+  "revocationFile": "REVOCATION_FILE",
   "logLevel": "LOG_LEVEL"
 } as const
 

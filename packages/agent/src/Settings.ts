@@ -1,4 +1,5 @@
 import { FileSystem } from "@effect/platform"
+import type { SignerFiles } from "@felhom/authz/Signers"
 import { parsePins, type PeerPins } from "@felhom/domain/PeerPin"
 import { NodeName, TokenId } from "@felhom/domain/ProxmoxId"
 import {
@@ -218,6 +219,29 @@ export const stateDirectory: Effect.Effect<string, SettingsError, SettingsSource
 /** The folder of the sockets. */
 export const runtimeDirectory: Effect.Effect<string, SettingsError, SettingsSource> = read(
   setting("RUNTIME_DIR", parsePath).pipe(Config.withDefault("/run/felhom-agent"))
+)
+
+/** Root's files about who may sign for what on this host (protocol 3, 5). */
+export const trustFiles: Effect.Effect<
+  { readonly policyFile: string; readonly signers: SignerFiles },
+  SettingsError,
+  SettingsSource
+> = Effect.map(
+  read(Config.all({
+    policyFile: setting("POLICY_FILE", parsePath).pipe(Config.withDefault("/etc/felhom-agent/policy.json")),
+    allowed: setting("SIGNERS_FILE", parsePath).pipe(Config.withDefault("/etc/felhom-agent/allowed_signers")),
+    revoked: Config.option(setting("REVOCATION_FILE", parsePath))
+  })),
+  ({ allowed, policyFile, revoked }) => ({
+    policyFile,
+    signers: {
+      allowed,
+      revoked: {
+        path: Option.getOrElse(revoked, () => "/etc/felhom-agent/revoked_keys"),
+        required: Option.isSome(revoked)
+      }
+    }
+  })
 )
 
 /** From which level on the log is written. */

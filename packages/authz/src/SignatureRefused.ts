@@ -3,7 +3,8 @@ import { Schema } from "effect"
 import type { AllowedSignersError } from "./AllowedSigners.ts"
 import type { RevocationListError } from "./RevocationList.ts"
 
-const Reason = Schema.Literal(
+/** Every way in which a signature can fail to count. */
+export const SignatureReason = Schema.Literal(
   "armor",
   "blob",
   "version",
@@ -29,13 +30,14 @@ const Reason = Schema.Literal(
   "ambiguous",
   "threshold"
 )
-type Reason = typeof Reason.Type
+type Reason = typeof SignatureReason.Type
 
 const signAnew = "sign the same bytes anew, as in: ssh-keygen -Y sign -f KEY -n NAMESPACE FILE"
 const otherKey = "sign with a key that is on the host's allow-list"
 const administer = "whoever administers the host's allow-list can change that"
 
-const next: { readonly [reason in Reason]: string } = {
+/** What to do about each. */
+export const signatureAdvice: { readonly [reason in Reason]: string } = {
   armor: signAnew,
   blob: signAnew,
   version: signAnew,
@@ -64,12 +66,12 @@ const next: { readonly [reason in Reason]: string } = {
 
 /** A signature that does not count, and why. Whatever it covers must not be done. */
 export class SignatureRefused extends Schema.TaggedError<SignatureRefused>()("SignatureRefused", {
-  reason: Reason,
+  reason: SignatureReason,
   /** What was wrong, and where. */
   detail: Schema.String
 }) {
   override get message(): string {
-    return `refused (${this.reason}): ${this.detail}; ${next[this.reason]}`
+    return `refused (${this.reason}): ${this.detail}; ${signatureAdvice[this.reason]}`
   }
 }
 

@@ -9,6 +9,7 @@ import { HostId } from "./HostId.ts"
 import { Inventory, ReportingHost, ReportSections, Samples } from "./HostReport.ts"
 import { OperatorAuthorization } from "./HubPrincipal.ts"
 import { HubNotFound, HubUnavailable } from "./HubRefusal.ts"
+import { OpsGroup } from "./OpsApi.ts"
 import { apiPrefix, ReportsGroup } from "./ReportsApi.ts"
 import { EpochMillis } from "./Time.ts"
 
@@ -153,6 +154,7 @@ export class HubApi extends HttpApi.make("felhom-hub")
   .add(EnrolmentGroup)
   .add(AdministrationGroup)
   .add(AlarmGroup)
+  .add(OpsGroup)
   .prefix(apiPrefix)
   .annotate(OpenApi.Title, "felhom hub")
   .annotate(OpenApi.Version, "1")

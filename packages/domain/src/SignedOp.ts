@@ -86,6 +86,10 @@ const operations = [
   { ...op("hold.release", Nothing, Schema.Struct({ since: EpochMillis })), params: Nothing }
 ] as const
 
+/** What an op is called: `guest.destroy`, `hold.release`. */
+export const OpName = Schema.Union(...operations.map(({ op }) => op))
+export type OpName = typeof OpName.Type
+
 const common = {
   typ: Schema.Literal(opType),
   host: HostId,
@@ -141,6 +145,12 @@ export class SignedOpError extends Schema.TaggedError<SignedOpError>()("SignedOp
   }
 }
 
+/** What is wrong, and where: the schema's own tree would name every op there is before it. */
+const problemsIn = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, 3).map(({ message, path }) =>
+    (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`).slice(0, 300)
+  ).join("; ")
+
 const decode = Schema.decodeUnknownEither(SignedOp, { onExcessProperty: "error" })
 
 /** Takes the bytes of a payload whose signatures held. Not before: nobody has vouched for them until then. */
@@ -153,6 +163,6 @@ export const decodeSignedOp = (bytes: Uint8Array): Either.Either<SignedOp, Signe
     (json) =>
       Either.mapLeft(
         decode(json),
-        (error) => new SignedOpError({ reason: "schema", detail: ParseResult.TreeFormatter.formatErrorSync(error) })
+        (error) => new SignedOpError({ reason: "schema", detail: problemsIn(error) })
       )
   )

@@ -21,7 +21,8 @@ const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toSt
 
 /** Whether a public key is one of the 14 encodings of a point of small order: seven coordinates, each with either sign bit. */
 export const isSmallOrder = (publicKey: Uint8Array): boolean => {
-  const unsigned = publicKey.slice()
+  // Not `slice`: that of a Buffer shares its bytes.
+  const unsigned = Uint8Array.from(publicKey)
   const last = unsigned.at(-1)
   if (last === undefined) return false
   unsigned[unsigned.length - 1] = last & 0x7f

@@ -105,6 +105,14 @@ describe("a signed op", () => {
     expect(Either.isLeft(decoded({ ...destroy, nbf: common.exp }))).toBe(true)
   })
 
+  it("says what is wrong with it, and where, in a few words", () => {
+    expect(refusalOf(JSON.stringify({ ...destroy, force: 1 }))?.detail).toMatch(/^force: is unexpected/)
+    expect(refusalOf(JSON.stringify({ ...destroy, exp: common.iat + 1e9 }))?.detail).toContain("more than 24 hours")
+    for (const more of [{ nonce: 1 }, { op: "x" }, { expect: {} }]) {
+      expect(refusalOf(JSON.stringify({ ...destroy, ...more }))?.message.length).toBeLessThan(1200)
+    }
+  })
+
   it("is not longer than 16 KiB, and its nonce not shorter than 128 bits", () => {
     expect(refusalOf(JSON.stringify(destroy).padEnd(longestOp, " "))).toBeUndefined()
     expect(refusalOf(JSON.stringify(destroy).padEnd(longestOp + 1, " "))?.reason).toBe("json")

@@ -59,6 +59,8 @@ export const JournalRecord = Schema.Union(
   Schema.TaggedStruct("started", { at: EpochMillis, op: OpId, upid: Upid }),
   Schema.TaggedStruct("ended", { at: EpochMillis, op: OpId, outcome: OpOutcome }),
   Schema.TaggedStruct("reported", { op: OpId }),
+  /** It was taken on before, and is over; all else of it is forgotten. */
+  Schema.TaggedStruct("past", { op: OpId }),
   Schema.TaggedStruct("made", { object: MadeObject, upid: Upid }),
   /** Its removal is about to be asked for. */
   Schema.TaggedStruct("removing", { object: MadeObject }),

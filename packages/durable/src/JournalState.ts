@@ -38,9 +38,16 @@ export interface Made {
 export interface JournalState {
   readonly ops: ReadonlyMap<OpId, OpenOp>
   readonly made: ReadonlyMap<string, Made>
+  /** The last ops that are over and reported, oldest first: the same bytes may come again, and are no news. */
+  readonly past: ReadonlySet<OpId>
 }
 
-export const emptyJournal: JournalState = { ops: new Map(), made: new Map() }
+export const emptyJournal: JournalState = { ops: new Map(), made: new Map(), past: new Set() }
+
+/** More than a host takes on in the days that one op can be good for. */
+export const pastKept = 1000
+
+const withPast = (past: ReadonlySet<OpId>, op: OpId): ReadonlySet<OpId> => new Set([...past, op].slice(-pastKept))
 
 /** `lxc/9999 snapshot felhom-selftest`, or `lxc/9999 <identity>`. */
 export const formatMade = (object: MadeObject): string =>
@@ -48,7 +55,7 @@ export const formatMade = (object: MadeObject): string =>
     ? `${formatGuestRef(object.guest)} snapshot ${object.snapshot}`
     : `${formatGuestRef(object.guest)} <${object.identity}>`
 
-type Step = Exclude<JournalRecord["_tag"], "accepted" | "made" | "removing" | "gone">
+type Step = Exclude<JournalRecord["_tag"], "accepted" | "past" | "made" | "removing" | "gone">
 
 // `intent` does not follow `intent`: what may have been sent is never sent again (protocol 5).
 const allowed: { readonly [step in Step]: ReadonlyArray<OpenOp["stage"]> } = {
@@ -83,10 +90,11 @@ const advanced = (op: OpenOp, record: Extract<JournalRecord, { _tag: "intent" | 
 export const applied = (state: JournalState, record: JournalRecord): Either.Either<JournalState, string> => {
   if (record._tag === "accepted") {
     const { op } = record.op
-    if (state.ops.has(op)) return Either.left(`op ${op} was accepted before`)
+    if (state.ops.has(op) || state.past.has(op)) return Either.left(`op ${op} was accepted before`)
     const fresh: OpenOp = { ...record.op, acceptedAt: record.at, stage: "accepted", calls: [], outcome: null }
     return Either.right({ ...state, ops: new Map(state.ops).set(op, fresh) })
   }
+  if (record._tag === "past") return Either.right({ ...state, past: withPast(state.past, record.op) })
   if (record._tag === "made" || record._tag === "removing" || record._tag === "gone") {
     const key = formatMade(record.object)
     if (record._tag === "made") {
@@ -105,10 +113,11 @@ export const applied = (state: JournalState, record: JournalRecord): Either.Eith
   if (!allowed[record._tag].includes(op.stage)) {
     return Either.left(`op ${record.op} is ${op.stage} and can't be ${record._tag}`)
   }
-  const ops = record._tag === "reported"
-    ? without(state.ops, record.op)
-    : new Map(state.ops).set(record.op, advanced(op, record))
-  return Either.right({ ...state, ops })
+  return Either.right(
+    record._tag === "reported"
+      ? { ...state, ops: without(state.ops, record.op), past: withPast(state.past, record.op) }
+      : { ...state, ops: new Map(state.ops).set(record.op, advanced(op, record)) }
+  )
 }
 
 const callRecords = (op: OpId) => (call: JournalledCall): ReadonlyArray<JournalRecord> => {
@@ -135,5 +144,6 @@ export const recordsOf = (state: JournalState): ReadonlyArray<JournalRecord> => 
     { _tag: "made", object, upid },
     ...(removing ? [{ _tag: "removing" as const, object }] : [])
   ]),
+  ...[...state.past].map((op) => ({ _tag: "past" as const, op })),
   ...[...state.ops.values()].flatMap(opRecords)
 ]

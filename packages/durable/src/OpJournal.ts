@@ -60,8 +60,10 @@ export class OpJournal extends Context.Tag("felhom/durable/OpJournal")<OpJournal
   /** Proxmox answered the call with this UPID. */
   readonly started: (op: OpId, upid: Upid) => Written
   readonly ended: (op: OpId, outcome: OpOutcome) => Written
-  /** Its end is known to the hub, or is on its way in the durable queue of events: it is forgotten here. */
+  /** Its end is known to the hub, or is on its way in the durable queue of events: here only its id stays, for a while. */
   readonly reported: (op: OpId) => Written
+  /** Whether it was taken on, now or before. */
+  readonly isKnown: (op: OpId) => Effect.Effect<boolean, DurableLogError>
   /** All ops that were accepted and not yet reported, oldest first. */
   readonly open: Effect.Effect<ReadonlyArray<OpenOp>, DurableLogError>
   /** Records the object if the task that makes it is known to have done so; any other outcome records nothing. */
@@ -132,6 +134,7 @@ const makeOn = (
       started: (op, upid) => Effect.flatMap(at, (at) => put({ _tag: "started", at, op, upid })),
       ended: (op, outcome) => Effect.flatMap(at, (at) => put({ _tag: "ended", at, op, outcome })),
       reported: (op) => put({ _tag: "reported", op }),
+      isKnown: (op) => Effect.sync(() => state.ops.has(op) || state.past.has(op)),
       open: Effect.sync(() => [...state.ops.values()]),
       made: (object, outcome) => {
         const done = outcome._tag === "ok" || outcome._tag === "warnings"
@@ -223,6 +226,7 @@ const make = (
       started: (op, upid) => use((journal) => journal.started(op, upid)),
       ended: (op, outcome) => use((journal) => journal.ended(op, outcome)),
       reported: (op) => use((journal) => journal.reported(op)),
+      isKnown: (op) => use((journal) => journal.isKnown(op)),
       open: use((journal) => journal.open),
       made: (object, outcome) => use((journal) => journal.made(object, outcome)),
       own: (destruction) => use((journal) => journal.own(destruction)),

@@ -1,22 +1,23 @@
 import { HostAuthorization, type HostPrincipal, OperatorAuthorization } from "@felhom/domain/HubPrincipal"
 import { HubForbidden, HubUnauthorized, type HubUnavailable } from "@felhom/domain/HubRefusal"
 import { Effect, Layer, Option, type Redacted } from "effect"
-import { TokenStore } from "./TokenStore.ts"
+import { type TokenRow, TokenStore } from "./TokenStore.ts"
 import { unavailable } from "./Unavailable.ts"
 
 /** The live token behind a Bearer. */
-const authenticate = (tokens: typeof TokenStore.Service, bearer: Redacted.Redacted) =>
-  Effect.gen(function*() {
-    const row = yield* Effect.catchAll(tokens.find(bearer), unavailable)
+const authenticate = (
+  tokens: typeof TokenStore.Service,
+  bearer: Redacted.Redacted
+): Effect.Effect<TokenRow, HubUnauthorized | HubUnavailable> =>
+  Effect.flatMap(Effect.catchAll(tokens.find(bearer), unavailable), (row) => {
     if (Option.isNone(row)) {
-      return yield* new HubUnauthorized({
+      return new HubUnauthorized({
         message: "no token that this hub knows came with the request (Authorization: Bearer felhom_…)"
       })
     }
-    if (row.value.revokedAt !== null) {
-      return yield* new HubUnauthorized({ message: "this token was revoked; ask the hub's operator for a new one" })
-    }
-    return row.value
+    return row.value.revokedAt === null
+      ? Effect.succeed(row.value)
+      : new HubUnauthorized({ message: "this token was revoked; ask the hub's operator for a new one" })
   })
 
 /** The host behind a Bearer; other tokens don't report. */

@@ -31,6 +31,13 @@ export class Database extends Context.Tag("felhom/hub/Database")<Database, {
   /** The same for what every report needs: texts as they are, without building them anew each time. */
   readonly readText: <A, I>(row: Schema.Schema<A, I>, text: SqlText) => Effect.Effect<ReadonlyArray<A>, StoreError>
   readonly writeTexts: (texts: ReadonlyArray<SqlText>) => Effect.Effect<ReadonlyArray<number>, StoreError>
+  /**
+   * Reads each key once, until something was written with `write`. For what this process alone writes, and with that: what another
+   * program wrote meanwhile would go unseen.
+   */
+  readonly remembered: <A>(
+    read: (key: string) => Effect.Effect<A, StoreError>
+  ) => (key: string) => Effect.Effect<A, StoreError>
   /** Fails when nothing can be stored any more, because the thread that writes is gone. */
   readonly died: Effect.Effect<never, StoreError>
 }>() {}
@@ -56,6 +63,9 @@ const migrate = (path: string): Effect.Effect<void, StoreError> =>
       )
     )
   }).pipe(Effect.scoped)
+
+/** So much is remembered of each kind; beyond that all is read anew. */
+const rememberedKeys = 20_000
 
 const make = Effect.gen(function*() {
   const folder = yield* DataFolder
@@ -94,14 +104,35 @@ const make = Effect.gen(function*() {
     })
   }
 
+  // How often something was written with `write`: counted once it is on disk, or failed.
+  let writes = 0
+  const remembered = <A>(read: (key: string) => Effect.Effect<A, StoreError>) => {
+    const known = new Map<string, A>()
+    let since = writes
+    return (key: string): Effect.Effect<A, StoreError> =>
+      Effect.suspend(() => {
+        if (since !== writes || known.size >= rememberedKeys) {
+          known.clear()
+          since = writes
+        }
+        const found = known.get(key)
+        return found === undefined ? Effect.tap(read(key), (value) => known.set(key, value)) : Effect.succeed(found)
+      })
+  }
+
   return Database.of({
     path,
+    remembered,
     sql,
     died: writer.died,
     readText,
     read: (row, statement) => Effect.suspend(() => readText(row, textOf(statement))),
     writeTexts: writer.write,
-    write: (statements) => Effect.suspend(() => writer.write(statements.map(textOf)))
+    write: (statements) =>
+      Effect.ensuring(
+        Effect.suspend(() => writer.write(statements.map(textOf))),
+        Effect.sync(() => writes += 1)
+      )
   })
 })
 

@@ -11,6 +11,7 @@ import type { Concern } from "./Concern.ts"
 import { Database } from "./Database.ts"
 import { InventoryFacts, ReportFacts } from "./HostFacts.ts"
 import { HubUptime } from "./HubUptime.ts"
+import { opConcerns } from "./OpConcerns.ts"
 import { fairPresence } from "./Presence.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -55,8 +56,8 @@ const CriticalRow = Schema.Struct({ hostId: Schema.String, body: Schema.parseJso
 /** How long a critical event and a loss of events call for attention by themselves. */
 const day = 86_400_000
 
-/** What these tell is in the host's state, for as long as it lasts. */
-const shownByState = /^(?:proxmox|storage|state)\./
+/** What these tell is in the host's state or among its ops, for as long as it lasts. */
+const shownByState = /^(?:proxmox|storage|state|op)\./
 
 /** What all hosts are judged by. */
 interface Present {
@@ -64,6 +65,7 @@ interface Present {
   readonly hubSince: number
   readonly critical: { readonly [host: string]: ReadonlyArray<HostEvent> }
   readonly refusals: ReadonlyMap<string, ReadonlyArray<Concern>>
+  readonly ops: ReadonlyMap<string, ReadonlyArray<Concern>>
   readonly alarms: ReadonlyArray<KeptAlarm>
   readonly successors: ReadonlyMap<string, string>
 }
@@ -93,6 +95,7 @@ const judged = (row: Row, present: Present): JudgedHost => {
   const retiredAndReports = retired && row.lastSeen > row.retiredAt
   const found = retired && !retiredAndReports ? [] : [
     ...(present.refusals.get(id) ?? []),
+    ...(present.ops.get(id) ?? []),
     ...concernsOf({
       presence,
       silence: now - row.lastSeen,
@@ -138,10 +141,32 @@ const judged = (row: Row, present: Present): JudgedHost => {
   }
 }
 
-const Successor = Schema.Struct({ old: Schema.String, heir: Schema.String })
+const Namesake = Schema.Struct({
+  id: Schema.String,
+  node: Schema.String,
+  firstSeen: Schema.Int,
+  lastSeen: Schema.Int
+})
+
+/**
+ * Which host may be the same machine installed anew, by the old one's id: the newest of its node's name, if it came only after the
+ * other had gone; two homes may both have a node pve. One look at each host: this runs over the whole fleet all the time.
+ */
+const successorsAmong = (hosts: ReadonlyArray<typeof Namesake.Type>): ReadonlyMap<string, string> => {
+  const newest = new Map<string, typeof Namesake.Type>()
+  for (const host of hosts) {
+    const known = newest.get(host.node)
+    if (known === undefined || host.firstSeen > known.firstSeen) newest.set(host.node, host)
+  }
+  return new Map(hosts.flatMap(({ id, lastSeen, node }) => {
+    const heir = newest.get(node)
+    return heir !== undefined && heir.firstSeen > lastSeen ? [[id, heir.id.slice(0, 8)]] : []
+  }))
+}
 
 const make = Effect.gen(function*() {
-  const { read, sql } = yield* Database
+  const database = yield* Database
+  const { read, sql } = database
   const refusals = yield* AlarmStore
   const book = yield* AlarmBook
   const uptime = yield* HubUptime
@@ -175,16 +200,13 @@ const make = Effect.gen(function*() {
         )
     )
 
-  // Two homes may both have a node pve; one that came only after the other had gone may be the same machine.
   const successors = Effect.map(
     read(
-      Successor,
-      sql`SELECT old.host_id AS old, heir.host_id AS heir FROM host AS old JOIN host AS heir
-        ON json_extract(heir.identity, '$.node') = json_extract(old.identity, '$.node')
-          AND heir.host_id <> old.host_id AND heir.first_seen > old.last_seen
-        WHERE NOT EXISTS (SELECT 1 FROM retired_host WHERE retired_host.host_id IN (old.host_id, heir.host_id))`
+      Namesake,
+      sql`SELECT host_id AS id, json_extract(identity, '$.node') AS node, first_seen AS "firstSeen", last_seen AS "lastSeen"
+        FROM host WHERE host_id NOT IN (SELECT host_id FROM retired_host)`
     ),
-    (rows) => new Map(rows.map(({ heir, old }) => [old, heir.slice(0, 8)]))
+    successorsAmong
   )
 
   const judge = (rows: ReadonlyArray<Row>) =>
@@ -195,6 +217,7 @@ const make = Effect.gen(function*() {
         hubSince: yield* uptime.since,
         critical: yield* criticalSince(now - day),
         refusals: yield* refusals.concerns,
+        ops: yield* opConcerns(database, now),
         alarms: yield* book.open,
         successors: yield* successors
       }

@@ -48,9 +48,9 @@ const WaitingRow = Schema.Struct({
 const Found = Schema.Struct({ found: Schema.Int })
 
 const make = Effect.gen(function*() {
-  const { read, readText, sql, write } = yield* Database
+  const { read, readText, remembered, sql, write } = yield* Database
   return HostKeyStore.of({
-    standing: (host) =>
+    standing: remembered((host) =>
       Effect.map(
         readText(StandingRow, {
           sql: `SELECT (SELECT public_key FROM host_key WHERE host_id = ? AND accepted_at IS NOT NULL) AS pinned,
@@ -58,7 +58,8 @@ const make = Effect.gen(function*() {
           parameters: [host, host]
         }),
         ([row]) => row ?? { pinned: null, blocked: null }
-      ),
+      )
+    ),
     wait: ({ agentVersion, host, node, publicKey }) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.asVoid(write([

@@ -20,6 +20,8 @@ import * as HealthHandlers from "./HealthHandlers.ts"
 import { HistoryStore } from "./HistoryStore.ts"
 import type { HostKeyStore } from "./HostKeyStore.ts"
 import { HostStore } from "./HostStore.ts"
+import * as OpHandlers from "./OpHandlers.ts"
+import type { OpQueue } from "./OpQueue.ts"
 import type { Outbox } from "./Outbox.ts"
 import { RateLimit } from "./RateLimit.ts"
 import { ReportDesk } from "./ReportDesk.ts"
@@ -100,6 +102,7 @@ export type Services =
   | Crypto
   | Database
   | ExpectedHosts
+  | OpQueue
   | Outbox
   | TwinWatch
   | Ed25519
@@ -111,6 +114,7 @@ export const layer: Layer.Layer<HttpApi.Api, never, Services> = HttpApiBuilder.a
   Layer.provide([
     HealthHandlers.layer,
     AlarmHandlers.layer,
+    OpHandlers.layer,
     reportsLayer,
     hostsLayer,
     enrolmentLayer,

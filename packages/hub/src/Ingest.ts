@@ -24,9 +24,11 @@ import {
   staleText
 } from "./IngestStatements.ts"
 import * as KeyedTurns from "./KeyedTurns.ts"
+import type { LastReport } from "./LastReports.ts"
+import * as LastReports from "./LastReports.ts"
 import type { SqlText } from "./StoreConnection.ts"
 import { StoreError } from "./StoreError.ts"
-import { withReport } from "./Trend.ts"
+import { type Trend, withReport } from "./Trend.ts"
 
 /**
  * Takes reports in. A report may come twice, late or out of order: events are stored once by (host, epoch, number), and only
@@ -50,6 +52,12 @@ const standingOf = (report: HostReport, held: Held): Standing => {
   return report.sequence > held.sequence ? "newest" : "old"
 }
 
+/** A report that changes nothing of what is shown. */
+const nothingShown: { readonly texts: ReadonlyArray<SqlText>; readonly trend: Trend | null } = {
+  texts: [],
+  trend: null
+}
+
 /** The same event may stand in one report twice only by a mistake of its sender; one of them is enough. */
 const ordered = (events: ReadonlyArray<HostEvent>): ReadonlyArray<HostEvent> =>
   Array.from(new Map(events.map((event) => [event.seq, event])).values()).sort((a, b) => a.seq - b.seq)
@@ -61,6 +69,7 @@ const make = Effect.gen(function*() {
   const settings = yield* HubSettings
   // No other report of a host may come between reading what is held of it and writing what follows from that.
   const turns = yield* KeyedTurns.make
+  const last = LastReports.make()
 
   const storedNumbers = (
     { epoch, id }: HostReport["host"],
@@ -143,22 +152,24 @@ const make = Effect.gen(function*() {
       }
     })
 
+  const shownOf = (report: HostReport, trend: Trend | null) => ({
+    promisedSeconds: settings.reportIntervalSeconds,
+    inventory: report.inventory === null ? null : inventoryFacts(report.inventory),
+    facts: reportFacts(report.samples, report.sections),
+    trend
+  })
+
   const shownTexts = (report: HostReport, held: Held, received: Received, now: number) =>
     Effect.gen(function*() {
       const { ended, trend } = report.sequence === null
         ? { ended: null, trend: null }
         : withReport(held.trend, report, now)
-      const shown = {
-        promisedSeconds: settings.reportIntervalSeconds,
-        inventory: report.inventory === null ? null : inventoryFacts(report.inventory),
-        facts: reportFacts(report.samples, report.sections),
-        trend
-      }
-      return [
-        hostText(report, shown, now),
+      const texts = [
+        hostText(report, shownOf(report, trend), now),
         ...latestTexts(report, received, held.hasInventory === 1, now),
         ...(ended === null ? [] : yield* endedTexts(readText, report.host.id, ended, now))
       ]
+      return { texts, trend }
     })
 
   const oldTexts = (report: HostReport, held: Held) =>
@@ -167,40 +178,76 @@ const make = Effect.gen(function*() {
 
   const numbered = (report: HostReport, held: Held, received: Received, standing: Standing, now: number) =>
     Effect.gen(function*() {
-      const shown = standing === "newest" ? yield* shownTexts(report, held, received, now) : oldTexts(report, held)
+      const shown = standing === "newest"
+        ? yield* shownTexts(report, held, received, now)
+        : { texts: oldTexts(report, held), trend: null }
       const { acked, texts } = yield* eventTexts(report, held, standing, now)
-      return { acked, texts: [...shown, ...texts] }
+      return { acked, texts: [...shown.texts, ...texts], trend: shown.trend }
     })
 
   const oneOff = (report: HostReport, held: Held, received: Received, now: number) =>
     Effect.map(
-      // Until a host has sent its first numbered report, the one-off is all there is to show.
-      held.sequence === null ? shownTexts(report, held, received, now) : Effect.succeed([]),
-      (shown) => ({ acked: held.acked ?? 0, texts: [...shown, ...selftestTexts(report, received, now)] })
+      Effect.gen(function*() {
+        // Until a host has sent its first numbered report, the one-off is all there is to show.
+        return held.sequence === null ? yield* shownTexts(report, held, received, now) : nothingShown
+      }),
+      ({ texts }) => ({
+        acked: held.acked ?? 0,
+        texts: [...texts, ...selftestTexts(report, received, now)],
+        trend: null
+      })
     )
 
-  const accept = (report: HostReport, received: Received): Effect.Effect<Envelope, StoreError> =>
+  const envelopeOf = (report: HostReport, inventoryHash: string | null, acked: number, now: EpochMillis): Envelope => ({
+    typ: envelopeType,
+    host: report.host.id,
+    hostEpoch: report.host.epoch,
+    serverTime: now,
+    nextReportSeconds: settings.reportIntervalSeconds,
+    acked,
+    ops: [],
+    signers: [],
+    ...(report.inventory === null && report.inventoryHash !== inventoryHash ? { want: "full" as const } : {})
+  })
+
+  const acceptAny = (report: HostReport, received: Received, now: EpochMillis): Effect.Effect<Envelope, StoreError> =>
     Effect.gen(function*() {
-      const now = EpochMillis.make(yield* Clock.currentTimeMillis)
       const [held] = yield* readText(Held, heldText(report.host.id, report.host.epoch))
       if (held === undefined) return yield* new StoreError({ reason: "read", path, detail: "it gave no answer" })
       const standing = standingOf(report, held)
-      const { acked, texts } = standing === "one-off"
+      const { acked, texts, trend } = standing === "one-off"
         ? yield* oneOff(report, held, received, now)
         : yield* numbered(report, held, received, standing, now)
       if (texts.length > 0) yield* writeTexts(texts)
-      const unknownInventory = report.inventory === null && report.inventoryHash !== held.inventoryHash
-      return {
-        typ: envelopeType,
-        host: report.host.id,
-        hostEpoch: report.host.epoch,
-        serverTime: now,
-        nextReportSeconds: settings.reportIntervalSeconds,
-        acked,
-        ops: [],
-        signers: [],
-        ...(unknownInventory ? { want: "full" as const } : {})
-      }
+      if (standing === "newest" && trend !== null) last.keep(report, acked, held, trend)
+      return envelopeOf(report, held.inventoryHash, acked, now)
+    })
+
+  /** What nearly every report is: the next one of a host that has nothing to tell. No row has to be read for it. */
+  const acceptQuiet = (
+    report: HostReport,
+    before: LastReport,
+    received: Received,
+    now: EpochMillis
+  ): Effect.Effect<Envelope, StoreError> | undefined => {
+    const { ended, trend } = withReport(before.trend, report, now)
+    if (ended !== null) return undefined
+    const texts = [
+      hostText(report, shownOf(report, trend), now),
+      ...latestTexts(report, received, before.hasInventory, now)
+    ]
+    return Effect.map(writeTexts(texts), () => {
+      last.follow(report, before, trend)
+      return envelopeOf(report, before.inventoryHash, before.acked, now)
+    })
+  }
+
+  const accept = (report: HostReport, received: Received): Effect.Effect<Envelope, StoreError> =>
+    Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+      const now = EpochMillis.make(millis)
+      const before = last.take(report)
+      return (before === undefined ? undefined : acceptQuiet(report, before, received, now)) ??
+        acceptAny(report, received, now)
     })
 
   return Ingest.of({

@@ -20,7 +20,7 @@ export interface KeptReport {
 }
 
 /** The driver gives a BLOB as an `ArrayBuffer`. */
-const Blob = Schema.transform(Schema.instanceOf(ArrayBuffer), Schema.Uint8ArrayFromSelf, {
+export const Blob = Schema.transform(Schema.instanceOf(ArrayBuffer), Schema.Uint8ArrayFromSelf, {
   strict: true,
   decode: (buffer) => new Uint8Array(buffer),
   encode: (bytes) => bytes.slice().buffer

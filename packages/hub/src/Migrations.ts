@@ -2,6 +2,7 @@ import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 import { alarmTables } from "./AlarmTables.ts"
 import { historyTables } from "./HistoryTables.ts"
+import { opTables } from "./OpTables.ts"
 
 type Migration = Effect.Effect<void, unknown, SqlClient.SqlClient>
 
@@ -138,5 +139,6 @@ export const migrations: Record<string, Migration> = {
     ) WITHOUT ROWID`
   ),
   "0003_history_in_points": statements(...historyTables),
-  "0004_alarms_notices_and_restores": statements(...alarmTables)
+  "0004_alarms_notices_and_restores": statements(...alarmTables),
+  "0005_signed_ops": statements(...opTables)
 }

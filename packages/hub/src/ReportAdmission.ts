@@ -1,13 +1,12 @@
 import type { HostId } from "@felhom/domain/HostId"
-import { type HostPublicKey, hostPublicKeyBytes, reportNamespace } from "@felhom/domain/HostKey"
+import type { HostPublicKey } from "@felhom/domain/HostKey"
 import { HostPrincipal } from "@felhom/domain/HubPrincipal"
 import { HubForbidden, type HubUnavailable } from "@felhom/domain/HubRefusal"
-import { Crypto } from "@felhom/domain/port/Crypto"
-import { Ed25519 } from "@felhom/domain/port/Ed25519"
-import { decodeCanonicalBase64, SshsigError, verifySshsig, writeArmor } from "@felhom/domain/Sshsig"
-import { Context, Effect, Either, Layer, type Option } from "effect"
+import type { Ed25519 } from "@felhom/domain/port/Ed25519"
+import { Context, Effect, Layer, type Option } from "effect"
 import { type AlarmKind, AlarmStore } from "./AlarmStore.ts"
 import { HostKeyStore } from "./HostKeyStore.ts"
+import * as HostSignature from "./HostSignature.ts"
 import type { ReceivedReport } from "./ReportBody.ts"
 import { TokenStore } from "./TokenStore.ts"
 import { TwinWatch } from "./TwinWatch.ts"
@@ -32,14 +31,11 @@ const make = Effect.gen(function*() {
   const keys = yield* HostKeyStore
   const alarms = yield* AlarmStore
   const twins = yield* TwinWatch
-  const crypto = yield* Crypto
-  const curve = yield* Ed25519
+  const signatures = yield* HostSignature.make
 
   /** The report's own token, bound to that host now if it was to none. */
-  const bound = (hostId: HostId) =>
-    Effect.gen(function*() {
-      const { hostId: boundTo, tokenHash } = yield* HostPrincipal
-      if (boundTo === hostId) return
+  const bound = (hostId: HostId, { hostId: boundTo, tokenHash }: typeof HostPrincipal.Service) =>
+    boundTo === hostId ? Effect.void : Effect.gen(function*() {
       const binding = boundTo === null
         ? yield* Effect.catchAll(tokens.bind(tokenHash, hostId), unavailable)
         : { hostId: boundTo }
@@ -56,24 +52,15 @@ const make = Effect.gen(function*() {
   const refused = (hostId: HostId, kind: AlarmKind, message: string) =>
     Effect.zipRight(Effect.catchAll(alarms.raise(hostId, kind, message), unavailable), Effect.fail(forbidden(message)))
 
-  const verified = (plain: Uint8Array, header: string, pinned: HostPublicKey | null) =>
-    Effect.gen(function*() {
-      const blob = yield* Either.mapLeft(
-        decodeCanonicalBase64(header),
-        (detail) => new SshsigError({ reason: "blob", detail })
-      )
-      yield* verifySshsig({
-        blob,
-        namespace: reportNamespace,
-        message: plain,
-        ...(pinned === null ? {} : { expected: hostPublicKeyBytes(pinned) })
-      })
-      return writeArmor(blob)
-    }).pipe(Effect.provideService(Ed25519, curve))
-
-  const signature = (hostId: HostId, plain: Uint8Array, header: string | undefined, pinned: HostPublicKey | null) => {
+  const signature = (
+    hostId: HostId,
+    plain: Uint8Array,
+    digest: string,
+    header: string | undefined,
+    pinned: HostPublicKey | null
+  ) => {
     if (header !== undefined) {
-      return Effect.catchAll(Effect.asSome(verified(plain, header, pinned)), (error) =>
+      return Effect.catchAll(Effect.asSome(signatures.verify(plain, digest, header, pinned)), (error) =>
         pinned === null
           ? Effect.fail(forbidden(`${error.message}; the report was not taken`))
           : refused(
@@ -89,24 +76,35 @@ const make = Effect.gen(function*() {
     )
   }
 
+  const unlessTwin = (received: ReceivedReport, digest: string, armored: Option.Option<string>) =>
+    Effect.flatMap(
+      twins.look(received.report, digest),
+      (twin) => twin === undefined ? Effect.succeed(armored) : refused(received.report.host.id, "twins", twin)
+    )
+
+  // Every report comes through here: generators would be made anew for each, and stay slow.
   return ReportAdmission.of({
-    admit: ({ plain, report }, header) =>
-      Effect.gen(function*() {
-        const { id } = report.host
-        yield* bound(id)
-        const { blocked, pinned } = yield* Effect.catchAll(keys.standing(id), unavailable)
-        const armored = yield* signature(id, plain, header, pinned)
-        if (blocked !== null) return yield* forbidden(blocked)
-        const twin = yield* twins.look(report, yield* crypto.sha256(plain))
-        return twin === undefined ? armored : yield* refused(id, "twins", twin)
-      })
+    admit: (received, header) => {
+      const { plain, report: { host: { id } } } = received
+      return HostPrincipal.pipe(
+        Effect.flatMap((principal) => bound(id, principal)),
+        Effect.flatMap(() => Effect.catchAll(keys.standing(id), unavailable)),
+        Effect.flatMap(({ blocked, pinned }) => {
+          const digest = HostSignature.digestOf(plain)
+          return Effect.flatMap(
+            signature(id, plain, digest, header, pinned),
+            (armored) => blocked === null ? unlessTwin(received, digest, armored) : forbidden(blocked)
+          )
+        })
+      )
+    }
   })
 })
 
 export const layer: Layer.Layer<
   ReportAdmission,
   never,
-  TokenStore | HostKeyStore | AlarmStore | TwinWatch | Crypto | Ed25519
+  TokenStore | HostKeyStore | AlarmStore | TwinWatch | Ed25519
 > = Layer.effect(ReportAdmission, make).pipe(
-  Layer.ensureRequirementsType<TokenStore | HostKeyStore | AlarmStore | TwinWatch | Crypto | Ed25519>()
+  Layer.ensureRequirementsType<TokenStore | HostKeyStore | AlarmStore | TwinWatch | Ed25519>()
 )

@@ -98,15 +98,26 @@ const asJson = (body: Buffer): Effect.Effect<unknown, HubBadReport> =>
     catch: (cause) => bad(`the report's body is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
   })
 
+const plainOf = (body: Buffer, isPacked: boolean): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
+  isPacked ? unpackBounded(body, bodyLimits.unpacked) : Effect.succeed(body)
+
+const packedOf = (body: Buffer, isPacked: boolean): Effect.Effect<Uint8Array> =>
+  isPacked ? Effect.succeed(body) : Effect.promise(() => pack(body))
+
 /** Reads, bounds, unpacks and decodes the body of a report. Keys that this hub doesn't know are ignored. */
 export const receiveReport = (request: IncomingMessage): Effect.Effect<ReceivedReport, HubTooLarge | HubBadReport> =>
-  Effect.gen(function*() {
-    const body = yield* readBounded(request, bodyLimits.packed)
+  Effect.flatMap(readBounded(request, bodyLimits.packed), (body) => {
     const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity"
     if (encoding !== "identity" && encoding !== "gzip") {
-      return yield* bad(`the report's body has the Content-Encoding ${encoding}; this hub reads gzip and none`)
+      return bad(`the report's body has the Content-Encoding ${encoding}; this hub reads gzip and none`)
     }
-    const plain = encoding === "gzip" ? yield* unpackBounded(body, bodyLimits.unpacked) : body
-    const report = yield* Effect.flatMap(asJson(plain), asReport)
-    return { report, plain, packed: encoding === "gzip" ? body : yield* Effect.promise(() => pack(plain)) }
+    const isPacked = encoding === "gzip"
+    return Effect.flatMap(
+      plainOf(body, isPacked),
+      (plain) =>
+        Effect.flatMap(
+          Effect.flatMap(asJson(plain), asReport),
+          (report) => Effect.map(packedOf(body, isPacked), (packed) => ({ report, plain, packed }))
+        )
+    )
   })

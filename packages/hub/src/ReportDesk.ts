@@ -6,8 +6,9 @@ import { HubBadReport, type HubForbidden, type HubTooLarge, type HubUnavailable 
 import { Context, Effect, Layer, Option } from "effect"
 import type { IncomingMessage } from "node:http"
 import { Ingest } from "./Ingest.ts"
+import { OpQueue } from "./OpQueue.ts"
 import { ReportAdmission } from "./ReportAdmission.ts"
-import { receiveReport } from "./ReportBody.ts"
+import { type ReceivedReport, receiveReport } from "./ReportBody.ts"
 import { unavailable } from "./Unavailable.ts"
 
 /** From a request with a known token to the envelope: reads the body, admits the report, and stores it. */
@@ -21,25 +22,46 @@ export class ReportDesk extends Context.Tag("felhom/hub/ReportDesk")<ReportDesk,
 
 const make = Effect.gen(function*() {
   const ingest = yield* Ingest
+  const ops = yield* OpQueue
   const admission = yield* ReportAdmission
+
+  const admitted = (
+    received: ReceivedReport,
+    header: string | undefined
+  ): Effect.Effect<Envelope, HubForbidden | HubUnavailable, HostPrincipal> => {
+    const { packed, report } = received
+    return Effect.flatMap(
+      admission.admit(received, header),
+      (signature) =>
+        ingest.accept(report, packed, Option.getOrUndefined(signature)).pipe(
+          // Only once its events are stored; an answer that fails here brings the same report again.
+          Effect.flatMap((envelope) => ops.exchange(report, envelope)),
+          Effect.catchAll(unavailable)
+        )
+    )
+  }
+
   return ReportDesk.of({
-    take: (hostId, request) =>
-      Effect.gen(function*() {
-        const received = yield* receiveReport(request)
-        const { packed, report } = received
-        if (report.host.id !== hostId) {
-          return yield* new HubBadReport({
-            message: `the report's field host.id is ${report.host.id}, and its address says ${hostId}`
-          })
-        }
-        const header = request.headers[signatureHeader]
-        // Node joins what comes several times with commas, which is no signature.
-        const signature = yield* admission.admit(received, Array.isArray(header) ? header.join(", ") : header)
-        return yield* Effect.catchAll(ingest.accept(report, packed, Option.getOrUndefined(signature)), unavailable)
-      })
+    take: (hostId, request) => {
+      const header = request.headers[signatureHeader]
+      // Node joins what comes several times with commas, which is no signature.
+      const signature = Array.isArray(header) ? header.join(", ") : header
+      return Effect.flatMap(
+        Effect.filterOrFail(
+          receiveReport(request),
+          ({ report }) => report.host.id === hostId,
+          ({ report }) =>
+            new HubBadReport({
+              message: `the report's field host.id is ${report.host.id}, and its address says ${hostId}`
+            })
+        ),
+        (received) => admitted(received, signature)
+      )
+    }
   })
 })
 
-export const layer: Layer.Layer<ReportDesk, never, Ingest | ReportAdmission> = Layer.effect(ReportDesk, make).pipe(
-  Layer.ensureRequirementsType<Ingest | ReportAdmission>()
-)
+export const layer: Layer.Layer<ReportDesk, never, Ingest | OpQueue | ReportAdmission> = Layer.effect(ReportDesk, make)
+  .pipe(
+    Layer.ensureRequirementsType<Ingest | OpQueue | ReportAdmission>()
+  )

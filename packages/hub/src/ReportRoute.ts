@@ -80,11 +80,11 @@ export const make: Effect.Effect<Route, never, ReportDesk | TokenStore | RateLim
   const run = Runtime.runFork(yield* Effect.runtime<never>())
 
   const answer = (hostId: HostId, request: IncomingMessage): Effect.Effect<Envelope, Refusal> =>
-    Effect.gen(function*() {
-      const principal = yield* hostPrincipal(tokens, bearerOf(request))
-      yield* limits.take(principal.tokenHash, tokenAllowance)
-      return yield* Effect.provideService(desk.take(hostId, request), HostPrincipal, principal)
-    })
+    Effect.flatMap(hostPrincipal(tokens, bearerOf(request)), (principal) =>
+      Effect.zipRight(
+        limits.take(principal.tokenHash, tokenAllowance),
+        Effect.provideService(desk.take(hostId, request), HostPrincipal, principal)
+      ))
 
   const failed = (response: ServerResponse, cause: Cause.Cause<Refusal>) =>
     Option.match(Cause.failureOption(cause), {

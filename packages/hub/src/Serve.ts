@@ -25,6 +25,7 @@ import * as HubUptime from "./HubUptime.ts"
 import * as Ingest from "./Ingest.ts"
 import { type ListenAddress, urlHost } from "./ListenAddress.ts"
 import { type Channel, NoticeChannels } from "./NoticeChannels.ts"
+import * as OpQueue from "./OpQueue.ts"
 import * as Outbox from "./Outbox.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as ReportAdmission from "./ReportAdmission.ts"
@@ -69,7 +70,7 @@ export const layer = (
     Layer.provide(AlarmWatch.layer(options.name ?? hostname())),
     Layer.provide([Outbox.layer, ExpectedHosts.layer]),
     Layer.provide([StoreEpoch.layer, HistoryStore.layer, HostStore.layer, ReportDesk.layer, Challenges.layer]),
-    Layer.provide([Ingest.layer, ReportAdmission.layer]),
+    Layer.provide([Ingest.layer, ReportAdmission.layer, OpQueue.layer]),
     Layer.provide([EnrolmentTokens.layer, HostKeyStore.layer, TwinWatch.layer, RateLimit.layer]),
     Layer.provide(HostJudge.layer),
     Layer.provide([AlarmStore.layer, AlarmBook.layer, HubUptime.layer]),

@@ -47,16 +47,26 @@ const bindable = (value) =>
   value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
 
 /**
+ * @param {Batch} batch
+ * @returns {Answer}
+ */
+const runAlone = ({ id, statements }) => ({
+  id,
+  changes: statements.map(({ parameters, sql }) => statementOf(sql).run(parameters.map(bindable)).changes)
+})
+
+/**
  * Within a savepoint of its own, so that what fails in here leaves the other batches as they are.
  * @param {Batch} batch
  * @returns {Answer}
  */
-const run = ({ id, statements }) => {
+const run = (batch) => {
+  const { id } = batch
   statementOf("SAVEPOINT batch").run([])
   try {
-    const changes = statements.map(({ parameters, sql }) => statementOf(sql).run(parameters.map(bindable)).changes)
+    const answer = runAlone(batch)
     statementOf("RELEASE batch").run([])
-    return { id, changes }
+    return answer
   } catch (cause) {
     // A full disk ends the whole transaction by itself; what is left of it then is told by the commit.
     if (db.inTransaction) {
@@ -77,7 +87,8 @@ const commit = (batches) => {
     statementOf("BEGIN IMMEDIATE").run([])
     const answers = []
     for (const batch of batches) {
-      const answer = run(batch)
+      // One that is alone falls with the whole transaction.
+      const answer = batches.length === 1 ? runAlone(batch) : run(batch)
       if (!db.inTransaction) throw new Error(answer.error ?? "the transaction ended before its commit")
       answers.push(answer)
     }

@@ -160,6 +160,24 @@ describe("the list of hosts", () => {
       ])
     }).pipe(Effect.provide(storeLayer)))
 
+  it.scoped("names the newest host that came under the same node name, if it came after the old one had gone", () =>
+    Effect.gen(function*() {
+      const [hostC, hostD, hostE] = ["c".repeat(32), "d".repeat(32), "e".repeat(32)]
+      yield* accept({ host: from(hostA) })
+      yield* accept({ host: from(hostD, epochTwo, "elsewhere") })
+      yield* accept({ host: from(hostE, epochTwo, "elsewhere") })
+      yield* TestClock.adjust("1 hour")
+      yield* accept({ host: from(hostB) })
+      yield* TestClock.adjust("1 hour")
+      yield* accept({ host: from(hostC) })
+      const said = Object.fromEntries((yield* shown).map(({ attention, host }) => [host.id, attention.join()]))
+      expect(said[hostA]).toContain(`another host of this name reports since (${hostC.slice(0, 8)})`)
+      expect(said[hostB]).toContain(`another host of this name reports since (${hostC.slice(0, 8)})`)
+      expect(said[hostC]).toBe("")
+      // Two homes may both have a node of that name.
+      expect([said[hostD], said[hostE]]).toEqual(["silent for 2 h", "silent for 2 h"])
+    }).pipe(Effect.provide(storeLayer)))
+
   it.scoped("asks whether a disk was set back when old reports keep coming", () =>
     Effect.gen(function*() {
       yield* accept({ sequence: 500 })

@@ -1,4 +1,5 @@
 import { formatGuestRef, type GuestRef, type SnapshotName, type StorageId, type Volid } from "@felhom/domain/ProxmoxId"
+import type { Sha256Hex } from "@felhom/domain/Sha256"
 import type { Upid } from "@felhom/domain/Upid"
 import { Context, Effect, Layer, Schema } from "effect"
 
@@ -53,11 +54,21 @@ const objectOf = (destruction: Destruction): string => {
  */
 export const formatDestruction = (destruction: Destruction): string => `${destruction.op} ${objectOf(destruction)}`
 
-/** Why a mandate may exist: the agent's own record of what it made. */
+/** Why a mandate may exist: the agent's own record of what it made, or what operators signed. */
+export type Evidence = OwnEvidence | SignedEvidence
+
 export interface OwnEvidence {
   readonly kind: "own"
   /** The awaited task that made the object. */
   readonly madeBy: Upid
+}
+
+export interface SignedEvidence {
+  readonly kind: "signed"
+  /** Of the exact bytes that were signed. */
+  readonly payload: Sha256Hex
+  /** Who signed, by their plain names on the host's allow-list. Never empty. */
+  readonly principals: ReadonlyArray<string>
 }
 
 /** A mandate was shown for another object or op, or for a second time. Nothing was sent. */
@@ -75,7 +86,7 @@ export class MandateRefused extends Schema.TaggedError<MandateRefused>()("Mandat
 
 interface Minted {
   readonly key: string
-  readonly evidence: OwnEvidence
+  readonly evidence: Evidence
   spent: boolean
 }
 
@@ -94,7 +105,7 @@ export class Mandate {
    * Takes the right for exactly this destruction; the next `redeem` of the same mandate fails. A forged mandate is a defect
    * of the program, not a failure of the call, and dies.
    */
-  static redeem(mandate: Mandate, destruction: Destruction): Effect.Effect<OwnEvidence, MandateRefused> {
+  static redeem(mandate: Mandate, destruction: Destruction): Effect.Effect<Evidence, MandateRefused> {
     return Effect.suspend(() => {
       const minted = typeof mandate === "object" && mandate !== null ? registry.get(mandate) : undefined
       const asked = formatDestruction(destruction)
@@ -109,20 +120,18 @@ export class Mandate {
   }
 
   /** The mint's service. Its layer is provided in one place, to the few that may mint. */
-  static readonly mintLayer: Layer.Layer<MandateMint> = Layer.suspend(() =>
-    Layer.succeed(MandateMint, {
-      own: (destruction, madeBy) =>
-        Effect.sync(() => {
-          const mandate = new Mandate()
-          registry.set(mandate, {
-            key: formatDestruction(destruction),
-            evidence: { kind: "own", madeBy },
-            spent: false
-          })
-          return mandate
-        })
+  static readonly mintLayer: Layer.Layer<MandateMint> = Layer.suspend(() => {
+    const mint = (destruction: Destruction, evidence: Evidence) =>
+      Effect.sync(() => {
+        const mandate = new Mandate()
+        registry.set(mandate, { key: formatDestruction(destruction), evidence, spent: false })
+        return mandate
+      })
+    return Layer.succeed(MandateMint, {
+      own: (destruction, madeBy) => mint(destruction, { kind: "own", madeBy }),
+      signed: (destruction, evidence) => mint(destruction, { kind: "signed", ...evidence })
     })
-  )
+  })
 
   /** What a log shows of it: never more than that it is one. */
   toString(): string {
@@ -130,8 +139,10 @@ export class Mandate {
   }
 }
 
-/** Makes mandates. Required only by what checks the evidence: the journal for `own`. */
+/** Makes mandates. Required only by what checks the evidence: the journal for `own`, authz for `signed`. */
 export class MandateMint extends Context.Tag("felhom/mandate/MandateMint")<MandateMint, {
   /** For an object that this agent made itself, as the awaited task `madeBy` shows. */
   readonly own: (destruction: Destruction, madeBy: Upid) => Effect.Effect<Mandate>
+  /** For what enough operators signed, once its nonce is spent. */
+  readonly signed: (destruction: Destruction, evidence: Omit<SignedEvidence, "kind">) => Effect.Effect<Mandate>
 }>() {}

@@ -13,12 +13,21 @@ import {
 /** What stands before the 32 bytes of an ed25519 key in DER (RFC 8410). */
 const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex")
 
-const keyOf = (privateKey: KeyObject): Ed25519Key => ({
-  privateKeyPem: Redacted.make(privateKey.export({ type: "pkcs8", format: "pem" }).toString()),
-  publicKey: new Uint8Array(
-    createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(spkiPrefix.length)
-  )
-})
+/** What Node made of keys that were read or made here: to parse one again takes longer than to sign with it. */
+const objects = new WeakMap<Ed25519Key, KeyObject>()
+
+const keyOf = (privateKey: KeyObject): Ed25519Key => {
+  const key: Ed25519Key = {
+    privateKeyPem: Redacted.make(privateKey.export({ type: "pkcs8", format: "pem" }).toString()),
+    publicKey: new Uint8Array(
+      createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(spkiPrefix.length)
+    )
+  }
+  objects.set(key, privateKey)
+  return key
+}
+
+const objectOf = (key: Ed25519Key): KeyObject => objects.get(key) ?? createPrivateKey(Redacted.value(key.privateKeyPem))
 
 const read = (pem: Redacted.Redacted): Effect.Effect<Ed25519Key, Ed25519KeyError> =>
   Effect.try({
@@ -48,8 +57,7 @@ const verified = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Ar
 export const layer: Layer.Layer<Ed25519> = Layer.succeed(Ed25519, {
   generate: Effect.sync(() => keyOf(generateKeyPairSync("ed25519").privateKey)),
   read,
-  sign: (key, message) =>
-    Effect.sync(() => new Uint8Array(sign(null, message, createPrivateKey(Redacted.value(key.privateKeyPem))))),
+  sign: (key, message) => Effect.sync(() => new Uint8Array(sign(null, message, objectOf(key)))),
   verify: (publicKey, message, signature) => Effect.sync(() => verified(publicKey, message, signature)),
   digest: (algorithm, data) => Effect.sync(() => new Uint8Array(createHash(algorithm).update(data).digest()))
 })

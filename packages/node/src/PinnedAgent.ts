@@ -103,7 +103,10 @@ export class PinnedAgent extends Agent {
         return
       }
       socket.setTimeout(answerTimeoutMillis)
-      socket.on("timeout", () => socket.destroy(new Error(`${this.#peer} fell silent`)))
+      socket.on("timeout", () => {
+        // Nobody waits on an idle one, so its end is no error, and Node makes no stack trace for it.
+        socket.destroy(socket.timeout === idleTimeoutMillis ? undefined : new Error(`${this.#peer} fell silent`))
+      })
       settle(null)
     }
     const timer = setTimeout(() => settle(new ConnectTimeout(this.#peer)), connectTimeoutMillis)

@@ -1,8 +1,9 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import { RequestError } from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import * as UrlParams from "@effect/platform/UrlParams"
 import type { PeerPins } from "@felhom/domain/PeerPin"
-import { Deferred, Effect, Layer } from "effect"
+import { Effect, Either, Layer } from "effect"
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { request as httpsRequest } from "node:https"
 import { PinnedAgent } from "./PinnedAgent.ts"
@@ -19,18 +20,6 @@ export class PlaintextRefused extends Error {
 // pveproxy hands everything to three blocking workers that serve everybody else too (platform-facts 3.5).
 const connectionsAtMost = 2
 
-const bodyOf = (request: HttpClientRequest): Effect.Effect<Uint8Array | undefined, RequestError> => {
-  switch (request.body._tag) {
-    case "Empty":
-      return Effect.as(Effect.void, undefined)
-    case "Uint8Array":
-      return Effect.succeed(request.body.body)
-    default:
-      // pveproxy takes no chunked body (platform-facts 3.5), and everything we send fits in memory.
-      return new RequestError({ request, reason: "Encode", description: "only a body of known length is sent" })
-  }
-}
-
 /**
  * pveproxy passes pvedaemon's `Connection: close` on and adds its own `Keep-Alive` behind it, which it adds only when it keeps
  * the connection open (pve-http-server, AnyEvent.pm, `response`). Taken at its first word, each call to pvedaemon would cost a
@@ -43,72 +32,112 @@ const staysOpen = ({ rawHeaders }: IncomingMessage): boolean => {
   return words.length > 1 && words.at(-1) === "keep-alive"
 }
 
-/** A request on its way; `answer` has come when its headers have. */
-interface Sent {
-  readonly message: ClientRequest
-  readonly answer: Deferred.Deferred<IncomingMessage, RequestError>
+/** Lets so many requests be on their way at once, in the order in which they came. */
+class Turns {
+  #free: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  /** Calls `begin` when its turn has come, which may be now; what is given back makes it wait no longer. */
+  take(begin: () => void): () => void {
+    if (this.#free > 0) {
+      this.#free -= 1
+      begin()
+    } else this.#waiting.add(begin)
+    return () => this.#waiting.delete(begin)
+  }
+
+  readonly release = (): void => {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#free += 1
+      return
+    }
+    this.#waiting.delete(next)
+    next()
+  }
 }
 
-const send = (
+/** An answer that nobody reads keeps its connection from others, so it is given up when nobody can read it any more. */
+const forgotten = new FinalizationRegistry<ClientRequest>((message) => message.destroy())
+
+// In one effect without fibers of its own: for a request each half minute, V8 compiles little of what it runs, and every step of
+// Effect's counts.
+const exchange = (
   agent: PinnedAgent,
+  turns: Turns,
   request: HttpClientRequest,
   url: URL,
   body: Uint8Array | undefined
-): Effect.Effect<Sent, RequestError> =>
-  Effect.flatMap(Deferred.make<IncomingMessage, RequestError>(), (answer) =>
-    Effect.try({
-      try: () => {
-        const message = httpsRequest(url, { agent, method: request.method, headers: request.headers })
-        message.once("response", (found) => {
-          if (staysOpen(found)) message.shouldKeepAlive = true
-          Deferred.unsafeDone(answer, Effect.succeed(found))
+): Effect.Effect<PinnedResponse, RequestError> =>
+  Effect.async((resume) => {
+    let message: ClientRequest | undefined
+    const fail = (reason: RequestError["reason"], cause: unknown): void =>
+      resume(Effect.fail(new RequestError({ request, reason, cause })))
+    const begin = (): void => {
+      try {
+        const sent = httpsRequest(url, { agent, method: request.method, headers: request.headers })
+        message = sent
+        sent.once("response", (found) => {
+          if (staysOpen(found)) sent.shouldKeepAlive = true
+          const response = new PinnedResponse(request, found)
+          forgotten.register(response, sent)
+          resume(Effect.succeed(response))
         })
         // It stays: a connection that breaks while the body is read is told by the body's own stream.
-        message.on("error", (cause) =>
-          Deferred.unsafeDone(answer, new RequestError({ request, reason: "Transport", cause })))
-        message.end(body)
-        return { message, answer }
-      },
-      // Such as a header's value that must not be one.
-      catch: (cause) =>
-        new RequestError({ request, reason: "Encode", cause })
-    }))
-
-/** Until a request is over, its answer's body included, and its connection is back in the pool or gone. */
-const over = (message: ClientRequest): Effect.Effect<void> =>
-  Effect.async((resume) => {
-    const done = () => setImmediate(() => resume(Effect.void))
-    if (message.closed) done()
-    else message.once("close", done)
+        sent.on("error", (cause) => fail("Transport", cause))
+        // The request is over, its answer's body included, and its connection is back in the pool or gone.
+        sent.once("close", () => setImmediate(turns.release))
+        sent.end(body)
+      } catch (cause) {
+        // Such as a header's value that must not be one.
+        if (message === undefined) turns.release()
+        else message.destroy()
+        fail("Encode", cause)
+      }
+    }
+    const leave = turns.take(begin)
+    return Effect.sync(() => {
+      leave()
+      message?.destroy()
+    })
   })
 
-const make = (peer: string, agent: PinnedAgent): Effect.Effect<HttpClient.HttpClient> =>
-  Effect.map(
-    Effect.makeSemaphore(connectionsAtMost),
-    (turns) =>
-      HttpClient.make((request, url, signal) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function*() {
-            if (url.protocol !== "https:") {
-              return yield* new RequestError({ request, reason: "Transport", cause: new PlaintextRefused(peer) })
-            }
-            const body = yield* bodyOf(request)
-            yield* restore(turns.take(1))
-            const { answer, message } = yield* Effect.tapError(
-              send(agent, request, url, body),
-              () => turns.release(1)
-            )
-            yield* Effect.forkDaemon(Effect.zipRight(over(message), turns.release(1)))
-            const found = yield* Effect.onInterrupt(restore(Deferred.await(answer)), () =>
-              Effect.sync(() => message.destroy()))
-            // What is left unread when nobody wants it any more.
-            signal.addEventListener("abort", () =>
-              message.destroy(), { once: true })
-            return new PinnedResponse(request, found)
-          })
-        )
-      )
+const execute = (
+  peer: string,
+  agent: PinnedAgent,
+  turns: Turns,
+  request: HttpClientRequest
+): Effect.Effect<PinnedResponse, RequestError> => {
+  const url = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
+  if (Either.isLeft(url)) return new RequestError({ request, reason: "InvalidUrl", cause: url.left })
+  if (url.right.protocol !== "https:") {
+    return new RequestError({ request, reason: "Transport", cause: new PlaintextRefused(peer) })
+  }
+  switch (request.body._tag) {
+    case "Empty":
+      return exchange(agent, turns, request, url.right, undefined)
+    case "Uint8Array":
+      return exchange(agent, turns, request, url.right, request.body.body)
+    default:
+      // pveproxy takes no chunked body (platform-facts 3.5), and everything we send fits in memory.
+      return new RequestError({ request, reason: "Encode", description: "only a body of known length is sent" })
+  }
+}
+
+// Not by `HttpClient.make`, which has a tracer, a signal to abort by and a wrapper for each request. Nobody reads the agent's
+// traces, and a request is given up by its connection.
+const make = (peer: string, agent: PinnedAgent): HttpClient.HttpClient => {
+  const turns = new Turns(connectionsAtMost)
+  return HttpClient.makeWith(
+    (requests: Effect.Effect<HttpClientRequest, RequestError>) =>
+      Effect.flatMap(requests, (request) => execute(peer, agent, turns, request)),
+    Effect.succeed
   )
+}
 
 /**
  * An `HttpClient` that sends no byte before the peer's leaf certificate or its public key (SHA-256, of the DER) matched one of
@@ -130,9 +159,5 @@ export const layer = (
     Effect.acquireRelease(
       Effect.sync(() => new PinnedAgent(options.peer, options.pins)),
       (agent) => Effect.sync(() => agent.destroy())
-    ).pipe(
-      Effect.flatMap((agent) => make(options.peer, agent)),
-      // Nobody reads the agent's traces, and to gather one takes longer than to send the request.
-      Effect.map(HttpClient.withTracerDisabledWhen(() => true))
-    )
+    ).pipe(Effect.map((agent) => make(options.peer, agent)))
   )

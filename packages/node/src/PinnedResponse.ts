@@ -50,58 +50,61 @@ export class PinnedResponse extends Inspectable.Class implements HttpClientRespo
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly request: HttpClientRequest
-  readonly #source: IncomingMessage
+  // None of these is a #name: whoever puts something before an answer (Object.create) reads on through it.
+  private readonly source: IncomingMessage
+  private kept: Headers.Headers | undefined
 
   constructor(request: HttpClientRequest, source: IncomingMessage) {
     super()
     this.request = request
-    this.#source = source
+    this.source = source
   }
 
-  readonly #failed = (cause: unknown): ResponseError =>
+  private readonly failed = (cause: unknown): ResponseError =>
     new ResponseError({ request: this.request, response: this, reason: "Decode", cause })
 
-  get #whole(): Effect.Effect<Buffer, ResponseError> {
+  private get whole(): Effect.Effect<Buffer, ResponseError> {
     return Effect.flatMap(HttpIncomingMessage.MaxBodySize, (limit) =>
       Effect.mapError(
-        wholeOf(this.#source, Option.match(limit, { onNone: () => Infinity, onSome: Number })),
-        this.#failed
+        wholeOf(this.source, Option.match(limit, { onNone: () => Infinity, onSome: Number })),
+        this.failed
       ))
   }
 
   get status(): number {
-    return this.#source.statusCode ?? 0
+    return this.source.statusCode ?? 0
   }
 
   get headers(): Headers.Headers {
-    return Headers.fromInput(
-      Object.entries(this.#source.headers).flatMap(([name, value]): ReadonlyArray<readonly [string, string]> =>
+    // Node has put the names in lower case already.
+    return this.kept ??= Headers.unsafeFromRecord(Object.fromEntries(
+      Object.entries(this.source.headers).flatMap(([name, value]): ReadonlyArray<readonly [string, string]> =>
         value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]]
       )
-    )
+    ))
   }
 
   get cookies(): Cookies.Cookies {
-    return Cookies.fromSetCookie(this.#source.headers["set-cookie"] ?? [])
+    return Cookies.fromSetCookie(this.source.headers["set-cookie"] ?? [])
   }
 
   get remoteAddress(): Option.Option<string> {
-    return Option.fromNullable(this.#source.socket.remoteAddress)
+    return Option.fromNullable(this.source.socket.remoteAddress)
   }
 
   get stream(): Stream.Stream<Uint8Array, ResponseError> {
-    return NodeStream.fromReadable<ResponseError, Uint8Array>(() => this.#source, this.#failed)
+    return NodeStream.fromReadable<ResponseError, Uint8Array>(() => this.source, this.failed)
   }
 
   get text(): Effect.Effect<string, ResponseError> {
     // Whole before it is decoded, so that no character is cut.
-    return Effect.map(this.#whole, (bytes) => new TextDecoder().decode(bytes))
+    return Effect.map(this.whole, (bytes) => new TextDecoder().decode(bytes))
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {
     return Effect.tryMap(this.text, {
       try: (text): unknown => (text === "" ? null : JSON.parse(text)),
-      catch: this.#failed
+      catch: this.failed
     })
   }
 
@@ -111,14 +114,14 @@ export class PinnedResponse extends Inspectable.Class implements HttpClientRespo
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, ResponseError> {
     return Effect.map(
-      this.#whole,
+      this.whole,
       // A copy of its own: what Node gives is a part of a larger buffer.
       (bytes) => new Uint8Array(bytes).buffer
     )
   }
 
   get formData(): Effect.Effect<FormData, ResponseError> {
-    return Effect.fail(this.#failed(new Error("no peer of the agent answers with form data")))
+    return Effect.fail(this.failed(new Error("no peer of the agent answers with form data")))
   }
 
   override toJSON(): unknown {

@@ -4,6 +4,8 @@ import { formatFingerprint, type PeerPin, pinMismatchOf } from "@felhom/domain/P
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
 import * as TlsIdentity from "@felhom/node/TlsIdentity"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { describe, expect } from "vitest"
 import * as TlsServer from "./TlsServer.ts"
 
@@ -23,6 +25,15 @@ const get = (url: string) =>
     Effect.flatMap((response) => response.text),
     Effect.scoped
   )
+
+/** One round of collecting garbage, and of what the program does in the next turn of its loop. */
+const collected = Effect.suspend(() => {
+  setFlagsFromString("--expose-gc")
+  runInNewContext("gc")()
+  return Effect.async<void>((resume) => {
+    setImmediate(() => resume(Effect.void))
+  })
+})
 
 const secretPost = (url: string) =>
   Effect.flatMap(HttpClient.HttpClient, (client) =>
@@ -240,6 +251,33 @@ describe("a pinned peer", () => {
         }
         expect(yield* get(`${server.origin}/a`)).toBe("answered /a")
       }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+    }))
+
+  it.scopedLive("is still reached after answers that nobody read and nobody can read any more", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      yield* Effect.gen(function*() {
+        const client = yield* HttpClient.HttpClient
+        yield* Effect.forEach([1, 2], (n) => Effect.asVoid(client.get(`${server.origin}/half/${n}`)))
+        const next = yield* Effect.fork(get(`${server.origin}/a`))
+        while (Option.isNone(yield* Fiber.poll(next))) yield* collected
+        expect(yield* Fiber.join(next)).toBe("answered /a")
+      }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+    }))
+
+  it.scopedLive("answers readably to whoever puts something before its answer", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const answer = yield* Effect.flatMap(HttpClient.HttpClient, (client) => client.get(`${server.origin}/a`)).pipe(
+        Effect.flatMap((response) => {
+          const wrapped: typeof response = Object.create(response, { text: { value: Effect.succeed("another") } })
+          return Effect.as(response.text, { status: wrapped.status, headers: wrapped.headers })
+        }),
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
+      )
+      expect(answer).toMatchObject({ status: 200, headers: { connection: "keep-alive" } })
     }))
 
   it.scopedLive("is sent a body with its length, and no stream", () =>

@@ -19,6 +19,7 @@ export interface TlsServer {
 }
 
 const answer: RequestListener = (request, response) => {
+  // A path below /half never gets its answer's end.
   // The path /last closes the connection, so that the next request has to shake hands.
   if (request.url === "/last") response.setHeader("connection", "close")
   // As pveproxy passes pvedaemon's own header on, beside its own.
@@ -31,7 +32,8 @@ const answer: RequestListener = (request, response) => {
     response.writeHead(200)
     // Which it does not mean: only its own word counts. Node would take any `close` for the last word.
     if (request.url?.startsWith("/protected") === true) Object.assign(response, { _last: false })
-    response.end(`answered ${request.url}`)
+    if (request.url?.startsWith("/half") === true) response.write("a beginning without an end")
+    else response.end(`answered ${request.url}`)
   })
 }
 

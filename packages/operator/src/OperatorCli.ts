@@ -1,4 +1,5 @@
 import { type CliApp, Command, Options, ValidationError } from "@effect/cli"
+import type { CommandExecutor } from "@effect/platform"
 import { displayText } from "@felhom/domain/DisplayText"
 import { version } from "@felhom/domain/Version"
 import { Clock, Console, Effect, Option } from "effect"
@@ -11,9 +12,12 @@ import { renderEvents, renderHost } from "./HostView.ts"
 import { HubReader } from "./HubReader.ts"
 import type { Input } from "./Input.ts"
 import { loginCommand } from "./LoginCommand.ts"
+import { opCommand } from "./OpCommand.ts"
 import { OperatorError } from "./OperatorError.ts"
+import { opsCommands } from "./OpsCommands.ts"
 import { colours, felhom, type IsTerminal, output, print, withHub } from "./Root.ts"
 import { trusted, trustSentence } from "./SignedHost.ts"
+import { signersCommand } from "./SignersCommand.ts"
 import { trustCommands, trustLayer } from "./TrustCommands.ts"
 import { verifyCommand } from "./VerifyCommand.ts"
 
@@ -83,6 +87,9 @@ const command = felhom.pipe(
     historyCommand,
     ...alarmCommands,
     ...trustCommands,
+    opCommand,
+    ...opsCommands,
+    signersCommand,
     verifyCommand
   ])
 )
@@ -93,7 +100,7 @@ export type ExitCode = 0 | 1 | 2
 /** Runs the command line, `argv` as Node gives it. Why it did not end with 0 is one sentence on stderr. */
 export const run = (
   argv: ReadonlyArray<string>
-): Effect.Effect<ExitCode, never, CliApp.CliApp.Environment | IsTerminal | Input> =>
+): Effect.Effect<ExitCode, never, CliApp.CliApp.Environment | CommandExecutor.CommandExecutor | IsTerminal | Input> =>
   Command.run(command, { name: "felhom", version, executable: "felhom" })(argv).pipe(
     Effect.as(0 as const),
     Effect.catchAll((error) =>

@@ -4,6 +4,7 @@ import { Config, Console, Context, Effect, Option } from "effect"
 import { type Connection, connection, type ConnectionOptions, connectionOptions } from "./Connection.ts"
 import * as HubAdmin from "./HubAdmin.ts"
 import { noticeStore } from "./HubMemory.ts"
+import * as HubOps from "./HubOps.ts"
 import * as HubReader from "./HubReader.ts"
 
 /** Whether stdout is a terminal that a person looks at. */
@@ -15,7 +16,7 @@ export const output = Options.choice("output", ["text", "json"]).pipe(
 )
 
 export const felhom = Command.make("felhom", connectionOptions).pipe(
-  Command.withDescription("See what the hosts say, through their hub, and let hosts in")
+  Command.withDescription("See what the hosts say, through their hub, let hosts in, and sign what destroys")
 )
 
 /** Colours for a person at a terminal who did not ask to be spared (no-color.org: NO_COLOR with any value but none). */
@@ -52,4 +53,11 @@ export const withAdmin = <A, E, R>(options: ConnectionOptions, use: Effect.Effec
   Effect.flatMap(
     checked(options),
     (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), [HubReader.layer(hub), HubAdmin.layer(hub)])
+  )
+
+/** The same, for signed ops. */
+export const withOps = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    checked(options),
+    (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), [HubReader.layer(hub), HubOps.layer(hub)])
   )

@@ -120,6 +120,15 @@ const fromReport = (detail: HostDetail, report: HostReport, inventory: Inventory
   sections: report.sections
 })
 
+/** What a host said last, in its own words: its signature held, and nothing newer was seen before. */
+export interface Witnessed {
+  readonly report: HostReport
+  /** The one that the report's hash names; null when the hub has none that the host signed. */
+  readonly inventory: Inventory | null
+  /** The short code of the key that signed. */
+  readonly code: string
+}
+
 const known = (detail: HostDetail, signed: Option.Option<SignedReports>, key: HostPublicKey) =>
   Effect.gen(function*() {
     const hosts = yield* KnownHosts
@@ -141,12 +150,37 @@ const known = (detail: HostDetail, signed: Option.Option<SignedReports>, key: Ho
     }
     const inventory = yield* inventoryOf(detail, signed.value, report, key)
     yield* hosts.remember(id, remembered(report, digest, last))
-    const shown: TrustedDetail = {
-      detail: fromReport(detail, report, inventory),
-      trust: { state: "signed", code: yield* hostCode(key) }
-    }
-    return shown
+    const witnessed: Witnessed = { report, inventory, code: yield* hostCode(key) }
+    return witnessed
   })
+
+const knownDetail = (detail: HostDetail, signed: Option.Option<SignedReports>, key: HostPublicKey) =>
+  Effect.map(known(detail, signed, key), ({ code, inventory, report }): TrustedDetail => ({
+    detail: fromReport(detail, report, inventory),
+    trust: { state: "signed", code }
+  }))
+
+/**
+ * What a host itself said, for whoever is about to sign something on the strength of it: a host whose key is not known here is
+ * refused, whatever the hub says of it.
+ */
+export const witnessed = (
+  detail: HostDetail,
+  signed: Option.Option<SignedReports>
+): Effect.Effect<Witnessed, OperatorError, KnownHosts | Crypto | Ed25519> =>
+  Effect.flatMap(KnownHosts, (hosts) =>
+    Option.match(hosts.find(detail.summary.host.id), {
+      onNone: () =>
+        Effect.fail(
+          new OperatorError({
+            reason: "distrust",
+            detail:
+              `host ${name(detail)}: its key is not known here, so nobody can say whether the host said what the hub ` +
+              "shows. Compare its code on its own console (felhom-agent key), then: felhom trust HOST"
+          })
+        ),
+      onSome: (key) => known(detail, signed, key)
+    }))
 
 const stranger = (detail: HostDetail, signed: Option.Option<SignedReports>) =>
   Effect.gen(function*() {
@@ -171,7 +205,7 @@ export const trusted = (
   Effect.flatMap(KnownHosts, (hosts) =>
     Option.match(hosts.find(detail.summary.host.id), {
       onNone: () => stranger(detail, signed),
-      onSome: (key) => known(detail, signed, key)
+      onSome: (key) => knownDetail(detail, signed, key)
     }))
 
 /** One line for a person, on whose word follows. */

@@ -48,6 +48,7 @@ export const hubOn = (data: string) =>
         url,
         pins,
         fingerprint: formatFingerprint(identity.leafSha256),
+        spkiSha256: identity.spkiSha256,
         token: (role: "host" | "viewer" | "operator" | "admin", label: string = role) =>
           Effect.map(tokens.create(role, label), ({ token }) => token)
       }

@@ -17,9 +17,9 @@ export interface ClusterResources {
   readonly unreadable: ReadonlyArray<UnreadableRow>
 }
 
-const guests = decodeListing(GuestResource)
-const nodes = decodeListing(NodeRow)
-const storages = decodeListing(StorageResource)
+const guests = decodeListing(GuestResource, { recurring: true })
+const nodes = decodeListing(NodeRow, { recurring: true })
+const storages = decodeListing(StorageResource, { recurring: true })
 
 const typeOf = (row: unknown): unknown => Predicate.isRecord(row) ? row["type"] : undefined
 

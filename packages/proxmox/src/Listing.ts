@@ -38,24 +38,33 @@ const decoderOf = <A, I>(schema: Schema.Schema<A, I>): (data: unknown) => Either
   return (data) => (decode ??= Schema.decodeUnknownEither(schema))(data)
 }
 
-/** Decodes each row by itself. `Left` when the data is no list at all; null is an empty one (platform-facts 7.3). */
-export const decodeListing = <A, I>(row: Schema.Schema<A, I>) => {
+/**
+ * Decodes each row by itself. `Left` when the data is no list at all; null is an empty one (platform-facts 7.3).
+ *
+ * Of a list that is asked for each cycle most rows come as they came last time. With `recurring`, what was made of those is
+ * given again: to compare a row's text takes a small part of what decoding it does. It holds the rows of the last answer.
+ */
+export const decodeListing = <A, I>(row: Schema.Schema<A, I>, options: { readonly recurring?: boolean } = {}) => {
   const decode = decoderOf(row)
+  let known: ReadonlyMap<string, A> = new Map()
   return (data: unknown): Either.Either<Listing<A>, string> => {
     if (data === null || data === undefined) return Either.right({ rows: [], unreadable: [] })
     if (!Array.isArray(data)) return Either.left("expected a list")
     const rows: Array<A> = []
     const unreadable: Array<UnreadableRow> = []
+    const seen = new Map<string, A>()
     for (const [index, raw] of data.entries()) {
-      Either.match(decode(raw), {
-        onLeft: (error) => {
-          unreadable.push({ row: nameOf(raw, index), problem: problemsOf(error) })
-        },
-        onRight: (value) => {
-          rows.push(value)
-        }
-      })
+      const text = options.recurring === true ? JSON.stringify(raw) : ""
+      const again = text === "" ? undefined : known.get(text)
+      const found = again === undefined ? decode(raw) : Either.right(again)
+      if (Either.isLeft(found)) {
+        unreadable.push({ row: nameOf(raw, index), problem: problemsOf(found.left) })
+        continue
+      }
+      rows.push(found.right)
+      if (text !== "") seen.set(text, found.right)
     }
+    known = seen
     return Either.right({ rows, unreadable })
   }
 }

@@ -34,7 +34,7 @@ export interface StorageApi {
   readonly removeStorage: (storage: StorageId, mandate: Mandate) => Effect.Effect<void, ProxmoxError | MandateRefused>
 }
 
-const rows = decodeListing(StorageRow)
+const rows = decodeListing(StorageRow, { recurring: true })
 const configs = decodeListing(StorageConfig)
 const content = decodeListing(ContentRow)
 const written = decodeObject(StorageWritten)

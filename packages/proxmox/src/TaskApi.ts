@@ -36,7 +36,7 @@ export interface TaskApi {
   ) => Effect.Effect<TaskLog, ProxmoxError>
 }
 
-const taskRows = decodeListing(TaskRow)
+const taskRows = decodeListing(TaskRow, { recurring: true })
 const taskStatus = decodeObject(TaskStatus)
 const logLines = decodeListing(TaskLogLine)
 

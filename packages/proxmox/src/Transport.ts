@@ -1,7 +1,7 @@
 import { HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
 import { boundedText } from "@felhom/domain/BoundedBody"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { Duration, Effect, Either, Predicate, Redacted, Schema } from "effect"
+import { Duration, Effect, Either, Option, Predicate, Redacted } from "effect"
 import { classify } from "./Classification.ts"
 import { emptyParameters, encodeParameters, encodePath, type Parameters } from "./FormEncoding.ts"
 import type { ProxmoxSettings } from "./ProxmoxConfig.ts"
@@ -79,9 +79,15 @@ const closedUnderUs = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"])
 const mayReadAgain = (call: Call, error: HttpClientError.HttpClientError): boolean =>
   call.method === "GET" && error._tag === "RequestError" && closedUnderUs.has(codeOf(error) ?? "")
 
-const parseAnswer = Schema.decodeUnknownEither(
-  Schema.parseJson(Schema.Struct({ data: Schema.Unknown, total: Schema.optional(Schema.Unknown) }))
-)
+// No schema, which would say no more: each call has its own decoder for what is in it.
+const parseAnswer = (body: string): Option.Option<Answer> =>
+  Option.filterMap(
+    Option.liftThrowable((): unknown => JSON.parse(body))(),
+    (parsed) =>
+      Predicate.isRecord(parsed) && "data" in parsed
+        ? Option.some({ data: parsed["data"], total: parsed["total"] })
+        : Option.none()
+  )
 
 // The value is percent-decoded by the server and ends at a `;` (platform-facts 3.1).
 const credential = (settings: ProxmoxSettings): string =>
@@ -145,11 +151,10 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
       if (status < 200 || status > 299) {
         return Either.left(errorAt(call, { status, ...classify({ method: call.method, status, body }) }))
       }
-      return Either.mapBoth(parseAnswer(body), {
-        onLeft: () =>
-          unreadable(call, status, /^\s*</.test(body) ? "an HTML page instead of JSON" : "no JSON with a data key"),
-        onRight: ({ data, total }) => ({ data, total })
-      })
+      return Either.fromOption(
+        parseAnswer(body),
+        () => unreadable(call, status, /^\s*</.test(body) ? "an HTML page instead of JSON" : "no JSON with a data key")
+      )
     }
 
     const refusal = (call: Call): ProxmoxError | undefined => {
@@ -164,8 +169,8 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
     }
 
     const exchange = (call: Call): Effect.Effect<Answer, ProxmoxError> =>
-      http.execute(requestOf(call, settings)).pipe(
-        Effect.retry({ times: 1, while: (error) => mayReadAgain(call, error) }),
+      Effect.suspend(() => http.execute(requestOf(call, settings))).pipe(
+        Effect.catchIf((error) => mayReadAgain(call, error), () => http.execute(requestOf(call, settings))),
         Effect.flatMap((response) =>
           Effect.map(boundedText(response, bodyLimitBytes), (body) => ({ status: response.status, body }))
         ),

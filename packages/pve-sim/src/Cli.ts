@@ -13,16 +13,21 @@ const options = {
     Options.withDefault("127.0.0.1:8006")
   ),
   control: Options.text("control").pipe(
-    Options.withDescription("where the control port listens, on loopback"),
+    Options.withDescription(
+      "where the control port listens, on loopback; port 0 takes a free one, told in the first line"
+    ),
     Options.withDefault("127.0.0.1:0")
   ),
   speed: Options.float("speed").pipe(
     Options.withDescription("how many times faster than a real host tasks and delays pass"),
     Options.withDefault(1)
   ),
-  world: Options.text("world").pipe(Options.withDescription("a file with the host's state"), Options.optional),
+  world: Options.text("world").pipe(
+    Options.withDescription("a file with the host's state; without it, the recorded host demo-felhom"),
+    Options.optional
+  ),
   tokens: Options.text("tokens").pipe(
-    Options.withDescription("a file with a JSON object, token id to secret"),
+    Options.withDescription("a file with a JSON object, token id to secret; without it, secrets are made up and told"),
     Options.optional
   ),
   faults: Options.text("faults").pipe(

@@ -152,7 +152,7 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
         )
         return
       case "role.append":
-        machine.access.roles.set(
+        machine.access.setRole(
           change.roleid,
           Array.from(new Set([...machine.access.roles.get(change.roleid) ?? [], ...change.privs]))
         )
@@ -174,11 +174,14 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
         peer.online = change.online
         return
       }
+      case "guest.ha":
+        ;(yield* guestOf(machine, change.vmid)).haState = change.state ?? undefined
+        return
       case "guest.stubborn":
         ;(yield* guestOf(machine, change.vmid)).stubborn = change.stubborn
         return
       case "role.set":
-        machine.access.roles.set(change.roleid, change.privs)
+        machine.access.setRole(change.roleid, change.privs)
         return
       case "acl.add":
         return machine.access.addAcl(change.entry)

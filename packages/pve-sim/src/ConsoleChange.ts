@@ -21,6 +21,11 @@ export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("guest.delsnapshot", { vmid: Vmid, name: Schema.NonEmptyString }),
   /** True: the guest ignores a polite request to shut down. */
   Schema.TaggedStruct("guest.stubborn", { vmid: Vmid, stubborn: Schema.Boolean }),
+  /** `ha-manager add` and `remove`: from then on the HA manager starts and stops the guest. Null: not any more. */
+  Schema.TaggedStruct("guest.ha", {
+    vmid: Vmid,
+    state: Schema.NullOr(Schema.Literal("started", "stopped", "ignored", "disabled"))
+  }),
   /** A container made by `pct create`; `config` has keys and values as in its file, `description` among them. */
   Schema.TaggedStruct("guest.create", {
     vmid: Vmid,

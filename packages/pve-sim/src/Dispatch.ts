@@ -126,12 +126,36 @@ const machineOf = (machine: Machine, node: string | undefined): Effect.Effect<Ma
     ))
   })
 
+// What is kept in one file for the whole cluster is locked there first, and the lock is what fails.
+const lockedFiles: ReadonlyArray<readonly [path: RegExp, what: string, file: string]> = [
+  [/^\/access\/users\/\{userid\}\/token/, "token", "user_cfg"],
+  [/^\/access\/acl/, "ACL", "user_cfg"],
+  [/^\/access\/(?:users)/, "user", "user_cfg"],
+  [/^\/access\/(?:groups)/, "group", "user_cfg"],
+  [/^\/access\/(?:roles)/, "role", "user_cfg"],
+  [/^\/pools/, "pool", "user_cfg"],
+  [/^\/storage/, "storage", "storage_cfg"]
+]
+
+const failedWrite = (method: string, what: string): string => {
+  const verb = { POST: "create", PUT: "update", DELETE: "delete" }[method] ?? ""
+  if (what === "ACL") return "ACL update failed"
+  if (what === "pool" && method === "PUT") return "update pools failed"
+  if (what !== "token") return `${verb} ${what} failed`
+  return { POST: "generating token failed", PUT: "updating token info failed" }[method] ?? "deleting token failed"
+}
+
 /** Without quorum /etc/pve is read only, so nothing that is written there goes well (platform-facts 8). */
-const writable = (machine: Machine, { method, path }: Endpoint): Effect.Effect<void, ApiFailure> =>
-  method === "GET" || isQuorate(machine) ||
-    !/^\/(?:nodes\/\{node\}\/(?:lxc|qemu)|storage|access|pools|cluster)/.test(path)
-    ? Effect.void
-    : Effect.fail(died("cluster not ready - no quorum?"))
+const writable = (machine: Machine, { method, path }: Endpoint): Effect.Effect<void, ApiFailure> => {
+  if (method === "GET" || isQuorate(machine)) return Effect.void
+  const [, what, file] = lockedFiles.find(([pattern]) => pattern.test(path)) ?? []
+  if (what !== undefined) {
+    return Effect.fail(died(`${failedWrite(method, what)}: cfs-lock 'file-${file}' error: no quorum!`))
+  }
+  return /^\/(?:nodes\/\{node\}\/(?:lxc|qemu)|cluster)/.test(path) && !path.includes("/agent/")
+    ? Effect.fail(died("cluster not ready - no quorum?"))
+    : Effect.void
+}
 
 /**
  * pveproxy waits for pvedaemon for 30 s and then says 596, while pvedaemon goes on with what it was asked for

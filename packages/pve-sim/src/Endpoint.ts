@@ -37,6 +37,7 @@ export interface Call {
  * - `either`: one of several; then Proxmox does not say which one was missing.
  * - `both`: all of them; the first that is not held is the one that Proxmox names.
  * - `self`: the path's `userid` is the caller itself.
+ * - `by`: a rule of its own.
  * - `root`: the user root@pam with a ticket; no token is that (platform-facts 3.1).
  * - `ticket`: anybody who comes with a ticket, and no token.
  */
@@ -46,6 +47,14 @@ export type Permission =
   | { readonly kind: "either"; readonly of: ReadonlyArray<Permission> }
   | { readonly kind: "both"; readonly of: ReadonlyArray<Permission> }
   | { readonly kind: "self" }
+  | {
+    readonly kind: "by"
+    readonly refusal: (
+      machine: Machine,
+      identity: Identity,
+      raw: (name: string) => string
+    ) => ApiFailure | undefined
+  }
   | { readonly kind: "root" }
   | { readonly kind: "ticket" }
 
@@ -63,6 +72,7 @@ export const anyOf = (path: string, ...privileges: ReadonlyArray<string>): Permi
 })
 
 export const either = (...of: ReadonlyArray<Permission>): Permission => ({ kind: "either", of })
+export const both = (...of: ReadonlyArray<Permission>): Permission => ({ kind: "both", of })
 export const rootOnly: Permission = { kind: "root" }
 export const ticketOnly: Permission = { kind: "ticket" }
 
@@ -92,6 +102,8 @@ export const refusal = (
       return undefined
     case "self":
       return raw("userid") === identity.id ? undefined : forbidden()
+    case "by":
+      return permission.refusal(machine, identity, raw)
     case "both":
       return permission.of.map((one) => refusal(one, machine, identity, raw)).find((refused) => refused !== undefined)
     case "root":

@@ -6,6 +6,9 @@ import { sha1Hex } from "./Sha1.ts"
 
 type Latch = Deferred.Deferred<void>
 
+/** What the HA manager can be asked for. */
+export type HaState = "started" | "stopped" | "ignored" | "disabled"
+
 /** One guest of the simulated host. Mutable: tasks change it. */
 export interface Guest {
   readonly vmid: number
@@ -21,6 +24,8 @@ export interface Guest {
   changedBefore: number
   /** Bytes of files in it: what a backup writes, and a restore needs. */
   bytes: number
+  /** The state that the HA manager was told to bring it to, if it looks after this guest. */
+  haState: HaState | undefined
   /** Ignores a polite shutdown. */
   stubborn: boolean
   /** The file system inside was mounted when the snapshot was taken, so ext4's multi mount protection makes the next mount wait. */
@@ -50,6 +55,7 @@ export const makeGuest = (
   runningBefore: false,
   changedBefore: 0,
   bytes: recordedBytes,
+  haState: undefined,
   stubborn: false,
   mountBusy: false,
   mounting: undefined,

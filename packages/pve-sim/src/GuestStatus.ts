@@ -95,7 +95,7 @@ export const statusRow = (machine: Machine, guest: Guest, nowMillis: number): Ro
 /** `GET …/status/current`. */
 export const currentStatus = (machine: Machine, guest: Guest, nowMillis: number): Row => ({
   ...statusRow(machine, guest, nowMillis),
-  ha: { managed: 0 },
+  ha: guest.haState === undefined ? { managed: 0 } : { managed: 1, state: guest.haState },
   ...(guest.type === "qemu" ? { qmpstatus: guest.running ? "running" : "stopped" } : {})
 })
 
@@ -122,6 +122,7 @@ export const resourceRow = (machine: Machine, guest: Guest, nowMillis: number): 
     diskwrite: 0,
     template: isTemplate(guest) ? 1 : 0,
     tags: guest.file.current.values.get("tags"),
-    lock: lockOf(guest)
+    lock: lockOf(guest),
+    hastate: guest.haState
   })
 }

@@ -1,7 +1,7 @@
 import type { Upid } from "@felhom/domain/Upid"
 import { Clock, Deferred, Duration, Effect, Fiber } from "effect"
 import { applyPending, type Guest, isTemplate, lockOf, setRunning, volumesOf } from "./Guest.ts"
-import type { Machine } from "./Machine.ts"
+import { type Machine, takeTime } from "./Machine.ts"
 import type { Task, TaskFailure, Worker } from "./TaskTable.ts"
 import { checkLock, fail, workOn } from "./WorkerChecks.ts"
 
@@ -23,6 +23,43 @@ export const powerTask = (
     user,
     work: (worker) => Effect.flatMap(workOn(machine, target), (guest) => work(worker, guest))
   })
+
+/**
+ * The worker that asks the HA manager for a state, and ends when it was asked: `hastart` or `hastop`. The manager does it by a task
+ * of root's own, some seconds later.
+ */
+export const haTask = (
+  machine: Machine,
+  guest: Guest,
+  action: "start" | "stop",
+  user: string,
+  work: (worker: Worker) => Effect.Effect<void, TaskFailure>
+): Effect.Effect<Upid> =>
+  machine.tasks.start({
+    type: `ha${action}`,
+    id: String(guest.vmid),
+    user,
+    work: (worker) =>
+      Effect.gen(function*() {
+        yield* worker.log(`Requesting HA ${action} for ${guest.type === "lxc" ? "CT" : "VM"} ${guest.vmid}`)
+        yield* worker.take("500 millis")
+        guest.haState = action === "start" ? "started" : "stopped"
+        yield* takeTime(machine, haRound).pipe(
+          Effect.zipRight(
+            machine.tasks.start({
+              type: `${prefix[guest.type]}${action === "start" ? "start" : "shutdown"}`,
+              id: String(guest.vmid),
+              user: "root@pam",
+              work
+            })
+          ),
+          Effect.forkIn(machine.scope)
+        )
+      })
+  })
+
+// One round of the manager, and one of the node's own agent.
+const haRound = Duration.seconds(10)
 
 // start and stop let a guest pass that is only mounted (platform-facts 5.8).
 const checkLockUnlessMounted = (guest: Guest): Effect.Effect<void, TaskFailure> =>

@@ -1,9 +1,9 @@
 import { Clock, Effect } from "effect"
-import { copyConfig, type Guest, isTemplate, setRunning } from "./Guest.ts"
+import { copyConfig, type Guest, isTemplate, setRunning, volumesOf } from "./Guest.ts"
 import { emptySection, type GuestSection } from "./GuestFile.ts"
 import type { Machine } from "./Machine.ts"
 import { startGuest } from "./PowerWork.ts"
-import { canSnapshot } from "./SnapshotFeature.ts"
+import { canSnapshot, rollbackBlocked } from "./SnapshotFeature.ts"
 import type { TaskFailure, Worker } from "./TaskTable.ts"
 import { checkLock, fail, workOn } from "./WorkerChecks.ts"
 
@@ -19,6 +19,36 @@ const unlock = (guest: Guest): void => {
 
 const what = (guest: Guest): string => guest.type === "lxc" ? "CT" : "VM"
 
+/** Makes the volume for a virtual machine's memory, next to its first disk: as large as the memory, and then some. */
+const allocateState = (machine: Machine, guest: Guest, name: string, now: number): string => {
+  const beside = volumesOf(guest, guest.file.current)[0]?.source.split(":")[0]
+  const storage = guest.file.current.values.get("vmstatestorage") ?? beside ?? "local"
+  const state = machine.storages.get(storage)
+  const asFile = state?.config["path"] !== undefined
+  const volume = `vm-${guest.vmid}-state-${name}${asFile ? ".raw" : ""}`
+  const volid = `${storage}:${asFile ? `${guest.vmid}/` : ""}${volume}`
+  const mebibytes = Number(guest.file.current.values.get("memory") ?? "512") * 2 + 500
+  machine.content.set(storage, [...machine.content.get(storage) ?? [], {
+    volid,
+    content: "images",
+    format: "raw",
+    size: mebibytes * 1024 * 1024,
+    ctime: now,
+    vmid: guest.vmid,
+    subtype: undefined,
+    notes: undefined,
+    protected: false
+  }])
+  return volid
+}
+
+const dropState = (machine: Machine, section: GuestSection): void => {
+  const volid = section.values.get("vmstate")
+  if (volid === undefined) return
+  const storage = volid.slice(0, volid.indexOf(":"))
+  machine.content.set(storage, (machine.content.get(storage) ?? []).filter((one) => one.volid !== volid))
+}
+
 /**
  * prepare (lock, entry with `snapstate: prepare`), the storage's work, commit. A worker that is killed in between leaves
  * both behind; one that fails takes them back.
@@ -26,7 +56,7 @@ const what = (guest: Guest): string => guest.type === "lxc" ? "CT" : "VM"
 export const createSnapshot = (
   machine: Machine,
   worker: Worker,
-  target: Target & { readonly description: string | undefined }
+  target: Target & { readonly description: string | undefined; readonly vmstate: boolean }
 ): Effect.Effect<void, TaskFailure> =>
   Effect.gen(function*() {
     const guest = yield* workOn(machine, target)
@@ -42,12 +72,16 @@ export const createSnapshot = (
       section.description = target.description
       section.values.set("snaptime", String(Math.floor(now / 1000)))
       section.values.set("snapstate", "prepare")
+      if (target.vmstate && guest.running) {
+        section.values.set("vmstate", allocateState(machine, guest, target.name, Math.floor(now / 1000)))
+      }
       guest.file.current.values.set("lock", "snapshot")
       guest.file.snapshots.set(target.name, section)
       // Reading and writing the config file takes time that others wait for.
       yield* worker.take("60 millis")
     }))
     const undo = Effect.sync(() => {
+      dropState(machine, section)
       guest.file.snapshots.delete(target.name)
       unlock(guest)
     })
@@ -83,6 +117,7 @@ export const deleteSnapshot = (machine: Machine, worker: Worker, target: Target)
         if (parent === undefined) other.values.delete("parent")
         else other.values.set("parent", parent)
       }
+      dropState(machine, section)
       guest.file.snapshots.delete(target.name)
       guest.takenRunning.delete(target.name)
       unlock(guest)
@@ -107,6 +142,8 @@ export const rollback = (
       if (found === undefined) return yield* fail(`snapshot '${target.name}' does not exist`)
       const state = found.values.get("snapstate")
       if (state !== undefined) return yield* fail(`unable to rollback to incomplete snapshot (snapstate = ${state})`)
+      const blocked = rollbackBlocked(machine, guest, target.name)
+      if (blocked !== undefined) return yield* fail(blocked)
       yield* checkLock(guest)
       if (guest.running) {
         yield* worker.take("800 millis")
@@ -123,8 +160,12 @@ export const rollback = (
       back.values.set("parent", target.name)
       guest.file.current = back
       guest.file.pending = new Map()
-      guest.mountBusy = guest.takenRunning.has(target.name)
+      guest.mountBusy = guest.type === "lxc" && guest.takenRunning.has(target.name)
     }))
+    // A virtual machine goes on from the memory that was saved with the snapshot.
+    if (snapshot.values.has("vmstate")) {
+      return setRunning(guest, true, yield* Clock.currentTimeMillis, 500 + guest.vmid)
+    }
     // The start is a task of its own, which this one does not wait for.
     if (target.start) yield* startGuest(machine, guest, target.user)
   })

@@ -13,22 +13,7 @@ const root = (...privileges: ReadonlyArray<string>): Permission => all("/", ...p
 const node = (...privileges: ReadonlyArray<string>): Permission => all("/nodes/{node}", ...privileges)
 const guest = (...privileges: ReadonlyArray<string>): Permission => all("/vms/{vmid}", ...privileges)
 
-const mayModifyUsers = all("/access/groups", "User.Modify")
-
 const access: ReadonlyArray<Row> = [
-  ["POST", "/access/users", mayModifyUsers],
-  ["PUT,DELETE", "/access/users/{userid}", mayModifyUsers],
-  ["POST,PUT,DELETE", "/access/users/{userid}/token/{tokenid}", either({ kind: "self" }, mayModifyUsers)],
-  ["GET", "/access/groups", anyone],
-  ["POST", "/access/groups", all("/access/groups", "Group.Allocate")],
-  ["GET", "/access/groups/{groupid}", either(anyOf("/access/groups", "Sys.Audit", "Group.Allocate"))],
-  ["PUT,DELETE", "/access/groups/{groupid}", all("/access/groups", "Group.Allocate")],
-  ["POST", "/access/roles", all("/access", "Sys.Modify")],
-  ["PUT,DELETE", "/access/roles/{roleid}", all("/access", "Sys.Modify")],
-  ["POST", "/pools", all("/pool/{poolid}", "Pool.Allocate")],
-  ["PUT,DELETE", "/pools", all("/pool/{poolid}", "Pool.Allocate")],
-  ["GET", "/pools/{poolid}", all("/pool/{poolid}", "Pool.Audit")],
-  ["PUT,DELETE", "/pools/{poolid}", all("/pool/{poolid}", "Pool.Allocate")],
   ["POST", "/access/ticket", ticketOnly],
   ["POST", "/access/vncticket", ticketOnly],
   ["PUT", "/access/password", ticketOnly],

@@ -66,7 +66,16 @@ export const World = Schema.Struct({
   /** Backup jobs as `GET /cluster/backup` gives them. */
   backup_jobs: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
   bridges: Schema.Array(Schema.String),
+  /** `poolid`, `comment` and `members`: objects with a `vmid` or a `storage`. */
   pools: Schema.Array(OpenRecord),
+  groups: Schema.optionalWith(
+    Schema.Array(Schema.Struct({
+      groupid: Schema.String,
+      comment: Schema.optional(Schema.String),
+      users: Schema.Array(Schema.String)
+    })),
+    { default: () => [] }
+  ),
   disks: Schema.Array(OpenRecord),
   network: Schema.Array(OpenRecord),
   roles: Schema.Record({ key: Schema.String, value: Schema.Array(Schema.String) }),
@@ -76,8 +85,11 @@ export const World = Schema.Struct({
     enable: Schema.Number,
     expire: Schema.Number,
     "realm-type": Schema.optional(Schema.String),
+    firstname: Schema.optional(Schema.String),
+    lastname: Schema.optional(Schema.String),
     email: Schema.optional(Schema.String),
-    comment: Schema.optional(Schema.String)
+    comment: Schema.optional(Schema.String),
+    keys: Schema.optional(Schema.String)
   })),
   tokens: Schema.Array(WorldToken),
   cluster_tasks_at_start: Schema.Array(Schema.Struct({

@@ -57,6 +57,10 @@ it.effect("a node that is left alone reads, and writes nothing", () =>
       status: 500,
       reason: "cluster not ready - no quorum?"
     })
+    expect((yield* ask("PUT", `${api}/access/acl`, "path=/vms/9999&roles=FelhomAgent&users=root@pam")).reason)
+      .toBe("ACL update failed: cfs-lock 'file-user_cfg' error: no quorum!")
+    expect((yield* ask("DELETE", `${api}/storage/local`)).reason)
+      .toBe("delete storage failed: cfs-lock 'file-storage_cfg' error: no quorum!")
     yield* sim.change({ _tag: "peer.set", node: "demo-felhom-3", online: true })
     expect((yield* ask("PUT", `${node}/lxc/9999/config`, "description=x")).status).toBe(200)
   }).pipe(provide))

@@ -1,16 +1,12 @@
 import { it } from "@effect/vitest"
-import { decodeWorld, renamed } from "@felhom/pve-sim/World"
+import { renamed } from "@felhom/pve-sim/World"
 import { Effect } from "effect"
-import { readFileSync } from "node:fs"
 import { expect } from "vitest"
-
-const recordedWorld: unknown = JSON.parse(
-  readFileSync(new URL("../fixtures/scenario/world.json", import.meta.url), "utf8")
-)
+import { recordedWorld } from "./recordedWorld.ts"
 
 it.effect("a host under another name is called that in its tasks, too, and nobody else is", () =>
   Effect.gen(function*() {
-    const recorded = yield* decodeWorld(recordedWorld, "the recorded world")
+    const recorded = yield* recordedWorld
     const world = yield* renamed(recorded, "attic")
     expect(world.node).toBe("attic")
     expect(world.cluster_tasks_at_start.length).toBeGreaterThan(0)

@@ -34,7 +34,7 @@ it.effect("who may not gets the right refusal, whether the call is played or not
     )
     expect(yield* refused("POST", `${node}/lxc/9999/clone`, "newid=777")).toEqual(failed("/vms/9999, VM.Clone"))
     expect(yield* refused("POST", `${api}/access/users`, "userid=a@pve")).toEqual(
-      failed("/access/groups, User.Modify")
+      failed("/access/realm/pve, Realm.AllocateUser")
     )
     expect(yield* refused("POST", `${api}/access/ticket`, "username=a")).toEqual(
       failed("URI '/access/ticket' not available with API token, need proper ticket.")

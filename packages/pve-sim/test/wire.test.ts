@@ -121,6 +121,23 @@ it.scopedLive("a hundred requests are answered on one connection, and no more", 
     yield* ended(socket)
   }).pipe(provide))
 
+it.scopedLive("pvedaemon's close in front of pveproxy's Keep-Alive leaves the connection open", () =>
+  Effect.gen(function*() {
+    const front = yield* HttpsFront
+    const socket = yield* connect
+    const first = yield* exchange(socket, "/nodes/demo-felhom/lxc/9999/status/current")
+    expect(first).toMatch(/\r\nConnection: close\r\n(?:.*\r\n)*?Connection: Keep-Alive\r\n/)
+    expect(yield* exchange(socket, "/nodes/demo-felhom/lxc")).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect((yield* front.wire).connections).toBe(1)
+  }).pipe(provide))
+
+it.scopedLive("a connection on which nobody says anything more is ended by the host", () =>
+  Effect.gen(function*() {
+    const socket = yield* connect
+    yield* exchange(socket, "/version")
+    yield* ended(socket)
+  }).pipe(provide), 30_000)
+
 const control = (path: string, body?: unknown) =>
   Effect.gen(function*() {
     const { url } = yield* ControlFront

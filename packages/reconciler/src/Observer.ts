@@ -131,7 +131,7 @@ const blank = (reason: string): Pick<Observation, "inventory" | "samples" | "sec
 
 const notYet = {
   restore: sectionUnavailable("this version of the agent restores nothing"),
-  audit: sectionUnavailable("this version of the agent keeps no audit chain")
+  audit: sectionUnavailable("not read yet")
 }
 
 const make = Effect.gen(function*() {

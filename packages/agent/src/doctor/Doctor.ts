@@ -16,6 +16,8 @@ export interface Patient {
   readonly stateDirectory: string
   /** The daemon's script, whose compiled code is looked at; without it that question is not asked. */
   readonly daemonScript?: string
+  /** What root's files about signed ops come to; without it that is not asked. */
+  readonly trust?: Effect.Effect<ReadonlyArray<Finding>>
 }
 
 /** Reasons after which no further question would be answered either. */
@@ -47,6 +49,7 @@ export const doctor = (patient: Patient) =>
 
     yield* tell(yield* stateFolderCheck(patient.stateDirectory))
     if (patient.daemonScript !== undefined) yield* tell(yield* startCheck(patient.daemonScript))
+    if (patient.trust !== undefined) yield* tell(yield* patient.trust)
     const { findings, trusted } = yield* servedCheck(patient.url, patient.pins)
     yield* tell(findings)
     if (trusted === undefined) return

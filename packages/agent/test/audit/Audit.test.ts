@@ -1,8 +1,10 @@
 import { describe, it } from "@effect/vitest"
-import { auditStart } from "@felhom/agent/audit/AuditStart"
 import { auditVerify } from "@felhom/agent/audit/AuditVerify"
+import { version } from "@felhom/domain/Version"
+import * as AuditChain from "@felhom/durable/AuditChain"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
+import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { Effect, Layer, Option } from "effect"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -16,6 +18,12 @@ const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-audit-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
+
+/** What a start of the daemon writes. */
+const auditStart = (directory: string, bootId: string | null) =>
+  Effect.flatMap(AuditChain.AuditChain, (chain) => chain.append({ _tag: "agent.started", version, bootId })).pipe(
+    Effect.provide(AuditChain.layer(directory).pipe(Layer.provide([NodeFileSteps.layer, NodeCrypto.layer])))
+  )
 
 const verify = (directory: string, entries: Option.Option<number> = Option.none()) =>
   auditVerify({ directory, output: "json", entries, head: Option.none() }).pipe(

@@ -3,10 +3,17 @@
 import { CommandExecutor, HttpClient } from "@effect/platform"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
+import type * as Authz from "@felhom/authz/Authz"
+import type { HostPolicy } from "@felhom/authz/HostPolicy"
+import type { HubTime } from "@felhom/authz/HubTime"
+import type { Signers } from "@felhom/authz/Signers"
 import type { Crypto } from "@felhom/domain/port/Crypto"
 import type { DurableFile } from "@felhom/domain/port/DurableFile"
 import type { RootSocket } from "@felhom/domain/port/RootSocket"
+import type { SignatureCrypto } from "@felhom/domain/port/SignatureCrypto"
 import { type GuestRef, SnapshotName, Vmid } from "@felhom/domain/ProxmoxId"
+import type { Hold } from "@felhom/durable/Hold"
+import type { NonceStore } from "@felhom/durable/NonceStore"
 import type * as OpJournal from "@felhom/durable/OpJournal"
 import type * as StateFile from "@felhom/durable/StateFile"
 import type * as HubClient from "@felhom/hub-client/HubClient"
@@ -19,6 +26,9 @@ import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import type * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import type * as Observer from "@felhom/reconciler/Observer"
+import type * as Executor from "@felhom/reconciler/op/Executor"
+import type * as OpIntake from "@felhom/reconciler/op/OpIntake"
+import type { OpNews } from "@felhom/reconciler/op/OpNews"
 import { Effect, Layer } from "effect"
 import { expectTypeOf } from "vitest"
 
@@ -47,6 +57,27 @@ describe("the fence, first lock: types", () => {
     expectTypeOf<Layer.Layer.Context<typeof Observer.layer>>().toEqualTypeOf<
       ProxmoxClient.ProxmoxClient | Privileged | Crypto
     >()
+  })
+
+  it("lets nobody decide on an op who could also reach Proxmox, and nobody do one who could mint the right to", () => {
+    expectTypeOf<Layer.Layer.Context<ReturnType<typeof Authz.layer>>>().toEqualTypeOf<
+      NonceStore | Signers | HostPolicy | Hold | HubTime | Crypto | SignatureCrypto | MandateMint
+    >()
+    expectTypeOf<Layer.Layer.Context<typeof Executor.layer>>().toEqualTypeOf<
+      | ProxmoxClient.ProxmoxClient
+      | TaskWaiter.TaskWaiter
+      | OpJournal.OpJournal
+      | Authz.Authz
+      | NonceStore
+      | Hold
+      | OpNews
+      | Crypto
+    >()
+    expectTypeOf<Layer.Layer.Context<typeof OpIntake.layer>>().toEqualTypeOf<
+      Authz.Authz | OpJournal.OpJournal | Executor.Executor | OpNews | Crypto
+    >()
+    expectTypeOf<Layer.Layer.Context<ReturnType<typeof Authz.layer>>>().not.toBeAny()
+    expectTypeOf<Layer.Layer.Context<typeof Executor.layer>>().not.toBeAny()
   })
 
   it("never turns a requirement into any, which would let everything in", () => {

@@ -5,11 +5,11 @@ import { all, anyone, type Call, type Endpoint, type Json, may } from "../Endpoi
 import * as Formats from "../Formats.ts"
 import { resourceRow } from "../GuestStatus.ts"
 import { isQuorate, type Machine } from "../Machine.ts"
-import { typeOf } from "../StorageState.ts"
-import { asJson, nodeFigures } from "./Node.ts"
+import { type StorageState, typeOf } from "../StorageState.ts"
+import { nodeFigures } from "./Node.ts"
 
 /** The nodes whose pvestatd is heard: this one, and those of its cluster that answer. */
-const heard = (call: Call): ReadonlyArray<Machine> => [
+export const heard = (call: Call): ReadonlyArray<Machine> => [
   call.machine,
   ...call.machine.peers.filter(({ online }) => online).map(({ machine }) => machine)
 ]
@@ -18,8 +18,13 @@ const guestRows = (call: Call, nowMillis: number): ReadonlyArray<Json> =>
   heard(call).flatMap((machine) =>
     Array.from(machine.guests.values())
       .filter((guest) => may(call, `/vms/${guest.vmid}`, "VM.Audit"))
-      .map((guest) => resourceRow(machine, guest, nowMillis))
+      .map((guest) => ({ ...resourceRow(machine, guest, nowMillis), ...poolOf(call, guest.vmid) }))
   )
+
+const poolOf = (call: Call, vmid: number): { readonly pool?: string } => {
+  const pool = Array.from(call.machine.access.pools).find(([, { vms }]) => vms.has(vmid))?.[0]
+  return pool === undefined || !may(call, `/pool/${pool}`, "Pool.Audit") ? {} : { pool }
+}
 
 const nodeRow = (call: Call, machine: Machine, nowMillis: number): Json => ({
   id: `node/${machine.node}`,
@@ -41,22 +46,27 @@ const nodeRows = (call: Call, nowMillis: number): ReadonlyArray<Json> => [
   }))
 ]
 
+/** A storage of one node, as `/cluster/resources` and pools show it. */
+export const storageRow = (machine: Machine, state: StorageState): Json => ({
+  id: `storage/${machine.node}/${state.storage}`,
+  storage: state.storage,
+  node: machine.node,
+  type: "storage",
+  plugintype: typeOf(state),
+  content: state.config["content"],
+  shared: state.shared,
+  ...(state.active === 1
+    ? { status: "available", disk: state.used, maxdisk: state.total }
+    : { status: "unknown" })
+})
+
 const storageRows = (call: Call): ReadonlyArray<Json> =>
-  heard(call).flatMap((machine) => Array.from(machine.storages.values(), (state) => ({ machine, state })))
-    // AllocateSpace is not enough here (platform-facts 1.1).
-    .filter(({ state }) => may(call, `/storage/${state.storage}`, "Datastore.Audit"))
-    .map(({ machine, state }) => ({
-      id: `storage/${machine.node}/${state.storage}`,
-      storage: state.storage,
-      node: machine.node,
-      type: "storage",
-      plugintype: typeOf(state),
-      content: state.config["content"],
-      shared: state.shared,
-      ...(state.active === 1
-        ? { status: "available", disk: state.used, maxdisk: state.total }
-        : { status: "unknown" })
-    }))
+  heard(call).flatMap((machine) =>
+    Array.from(machine.storages.values())
+      // AllocateSpace is not enough here (platform-facts 1.1).
+      .filter(({ storage }) => may(call, `/storage/${storage}`, "Datastore.Audit"))
+      .map((state) => storageRow(machine, state))
+  )
 
 const resources: Endpoint = {
   method: "GET",
@@ -155,22 +165,5 @@ const options: Endpoint = {
     })
 }
 
-const pools: Endpoint = {
-  method: "GET",
-  path: "/pools",
-  permission: anyone,
-  protected: false,
-  parameters: { poolid: Formats.text(), type: Formats.choice("qemu", "lxc", "storage") },
-  handle: (call) =>
-    Effect.sync(() => ({
-      data: call.machine.world.pools
-        .filter((pool) =>
-          may(call, `/pool/${String(pool["poolid"])}`, "Pool.Audit") &&
-          String(pool["poolid"]) === (textOf(call, "poolid") ?? String(pool["poolid"]))
-        )
-        .map(asJson)
-    }))
-}
-
-/** `/cluster` and `/pools`. */
-export const endpoints: ReadonlyArray<Endpoint> = [resources, status, nextid, options, pools]
+/** `/cluster` (platform-facts 1.1). */
+export const endpoints: ReadonlyArray<Endpoint> = [resources, status, nextid, options]

@@ -176,6 +176,10 @@ const post: Endpoint = {
         : undefined) ?? (isSet(call, "ha-managed") ? missing(machine, identity, "/", ["Sys.Console"]) : undefined)
       if (refused !== undefined) return yield* refused
       yield* mayExist(call)
+      const pool = textOf(call, "pool")
+      if (pool !== undefined && !machine.access.pools.has(pool)) {
+        return yield* forbidden(`pool '${pool}' does not exist`)
+      }
       if (!mayAllocate(call)) return yield* forbidden()
       const forbiddenKey = keysPermitted(call)
       if (forbiddenKey !== undefined) return yield* forbiddenKey
@@ -206,7 +210,11 @@ const post: Endpoint = {
             given,
             description: textOf(call, "description"),
             start: isSet(call, "start")
-          })
+          }).pipe(
+            Effect.tap(() =>
+              Effect.sync(() => pool === undefined ? undefined : machine.access.joinPool(pool, vmidOf(call)))
+            )
+          )
       })
       return { data }
     })

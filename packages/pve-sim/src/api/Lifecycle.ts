@@ -38,7 +38,7 @@ export const removeGuest = (machine: Machine, guest: Guest, unreferenced = false
       (volids.has(one.volid) || unreferenced)
     machine.content.set(storage, volumes.filter((one) => !goes(one)))
   }
-  machine.access.removePath(`/vms/${guest.vmid}`)
+  machine.access.removeGuest(guest.vmid)
   machine.guests.delete(guest.vmid)
 }
 
@@ -95,6 +95,11 @@ const destroy = (type: GuestType): Endpoint => ({
       }
       const lock = lockOf(guest)
       if (lock !== undefined) return yield* died(`${kind} is locked (${lock})`)
+      if (guest.haState !== undefined && !isSet(call, "purge")) {
+        return yield* died(
+          `unable to remove ${kind} ${guest.vmid} - used in HA resources and purge parameter not set.`
+        )
+      }
       if (guest.running && !isSet(call, "force")) {
         return yield* died(
           type === "lxc"

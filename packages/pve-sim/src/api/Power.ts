@@ -4,7 +4,7 @@ import { isSet, numberOf, textOf, vmidOf } from "../CallParameters.ts"
 import { all, type Call, type Endpoint } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import type { Schema } from "../ParameterSchema.ts"
-import { powerTask, reboot, shutdown, start, stop } from "../PowerWork.ts"
+import { haTask, powerTask, reboot, shutdown, start, stop } from "../PowerWork.ts"
 
 type GuestType = "lxc" | "qemu"
 
@@ -33,6 +33,12 @@ const power = (
   handle
 })
 
+/** The guest, if the HA manager looks after it; then it is asked instead. */
+const haGuest = (call: Call, type: GuestType) => {
+  const guest = call.machine.guests.get(vmidOf(call))
+  return guest?.type === type && guest.haState !== undefined && guest.haState !== "ignored" ? guest : undefined
+}
+
 const target = (call: Call, type: GuestType) => ({ type, vmid: vmidOf(call) })
 
 const answer = <A extends string, E>(upid: Effect.Effect<A, E>) => Effect.map(upid, (data) => ({ data }))
@@ -46,6 +52,18 @@ const starting = (type: GuestType): Endpoint =>
       Effect.gen(function*() {
         yield* refuseSkiplock(call)
         if (type === "lxc" && isRunning(call, type)) return yield* died(`CT ${vmidOf(call)} already running`)
+        const managed = haGuest(call, type)
+        if (managed !== undefined) {
+          return yield* answer(
+            haTask(
+              call.machine,
+              managed,
+              "start",
+              call.identity.id,
+              (worker) => start(call.machine, worker, managed)
+            )
+          )
+        }
         return yield* answer(
           powerTask(
             call.machine,
@@ -63,6 +81,12 @@ const stopping = (type: GuestType): Endpoint =>
     Effect.gen(function*() {
       yield* refuseSkiplock(call)
       if (type === "lxc" && !isRunning(call, type)) return yield* died(`CT ${vmidOf(call)} not running`)
+      const managed = haGuest(call, type)
+      if (managed !== undefined) {
+        return yield* answer(
+          haTask(call.machine, managed, "stop", call.identity.id, (worker) => stop(worker, managed, []))
+        )
+      }
       const shutdowns = isSet(call, "overrule-shutdown")
         ? call.machine.tasks.all.filter((task) =>
           task.endTime === undefined && task.parts.id === String(vmidOf(call)) &&
@@ -84,12 +108,27 @@ const shuttingDown = (type: GuestType): Endpoint =>
       Effect.gen(function*() {
         yield* refuseSkiplock(call)
         if (type === "lxc" && !isRunning(call, type)) return yield* died(`CT ${vmidOf(call)} not running`)
+        const managed = haGuest(call, type)
+        const options = { timeoutSeconds: numberOf(call, "timeout", 60), forceStop: isSet(call, "forceStop") }
+        if (managed !== undefined) {
+          return yield* answer(
+            haTask(
+              call.machine,
+              managed,
+              "stop",
+              call.identity.id,
+              (worker) => shutdown(worker, managed, { ...options, forceStop: true })
+            )
+          )
+        }
         return yield* answer(
-          powerTask(call.machine, target(call, type), "shutdown", call.identity.id, (worker, guest) =>
-            shutdown(worker, guest, {
-              timeoutSeconds: numberOf(call, "timeout", 60),
-              forceStop: isSet(call, "forceStop")
-            }))
+          powerTask(
+            call.machine,
+            target(call, type),
+            "shutdown",
+            call.identity.id,
+            (worker, guest) => shutdown(worker, guest, options)
+          )
         )
       })
   )

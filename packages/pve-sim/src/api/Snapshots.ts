@@ -62,7 +62,14 @@ const create = (type: GuestType): Endpoint => ({
         type: `${prefix[type]}snapshot`,
         id: String(vmidOf(call)),
         user: call.identity.id,
-        work: (worker) => createSnapshot(call.machine, worker, { type, vmid: vmidOf(call), name, description })
+        work: (worker) =>
+          createSnapshot(call.machine, worker, {
+            type,
+            vmid: vmidOf(call),
+            name,
+            description,
+            vmstate: isSet(call, "vmstate")
+          })
       })
       return { data }
     })

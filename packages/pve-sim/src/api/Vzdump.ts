@@ -39,11 +39,8 @@ const permitted = (call: Call, storage: string) =>
     return undefined
   })
 
-const poolMembers = (call: Call, pool: string): ReadonlyArray<number> => {
-  const found = call.machine.world.pools.find((one) => one["poolid"] === pool)
-  const members = found?.["members"]
-  return Array.isArray(members) ? members.flatMap((one: { vmid?: unknown }) => Number(one.vmid) || []) : []
-}
+const poolMembers = (call: Call, pool: string): ReadonlyArray<number> =>
+  Array.from(call.machine.access.pools.get(pool)?.vms ?? [])
 
 const wanted = (call: Call): ReadonlyArray<number> => {
   const given = textOf(call, "vmid")

@@ -1,0 +1,48 @@
+import { SignedBytes } from "@felhom/domain/Envelope"
+import { HostEpoch, HostId } from "@felhom/domain/HostId"
+import { EpochMillis } from "@felhom/domain/Time"
+import { Schema } from "effect"
+
+/** The daemon's socket in its runtime folder. */
+export const adminSocketName = "admin.sock"
+
+/** The longest line either way, in bytes: an op with all the signatures that one may have. */
+export const longestLine = 512 * 1024
+
+const Words = Schema.NonEmptyString.pipe(Schema.maxLength(512))
+
+/** What root asks the daemon: one line of JSON in, one out (protocol 7). Closed. */
+export const AdminRequest = Schema.Union(
+  Schema.Struct({ ask: Schema.Literal("ops.accept"), signed: SignedBytes }),
+  Schema.Struct({ ask: Schema.Literal("ops.list") }),
+  Schema.Struct({ ask: Schema.Literal("hold.set"), reason: Words }),
+  Schema.Struct({ ask: Schema.Literal("hold.release"), reason: Words })
+)
+export type AdminRequest = typeof AdminRequest.Type
+
+/** A signed op that is under way or waits. */
+export const ListedOp = Schema.Struct({
+  /** SHA-256 of its payload; null where that can't be read any more. */
+  op: Schema.NullOr(Schema.String),
+  words: Schema.String,
+  stage: Schema.String,
+  acceptedAt: EpochMillis
+})
+export type ListedOp = typeof ListedOp.Type
+
+export const AdminAnswer = Schema.Struct({
+  ok: Schema.Boolean,
+  /** For the person. */
+  message: Schema.String,
+  ops: Schema.optional(Schema.Array(ListedOp)),
+  /** What an op for this host has to name, for who signs one without a report at hand. */
+  trust: Schema.optional(
+    Schema.Struct({
+      host: HostId,
+      hostEpoch: HostEpoch,
+      storeSeq: Schema.NonNegativeInt,
+      hold: Schema.NullOr(EpochMillis)
+    })
+  )
+})
+export type AdminAnswer = typeof AdminAnswer.Type

@@ -1,0 +1,134 @@
+import { describe, it } from "@effect/vitest"
+import { answerTo } from "@felhom/agent/admin/AdminAnswers"
+import { adminSocketName } from "@felhom/agent/admin/AdminProtocol"
+import { serveAdmin } from "@felhom/agent/admin/AdminSocket"
+import { askDaemon } from "@felhom/agent/admin/AskDaemon"
+import { OpRefused } from "@felhom/authz/OpRefused"
+import { HostEpoch, HostId } from "@felhom/domain/HostId"
+import { EpochMillis } from "@felhom/domain/Time"
+import { Hold, type HoldState } from "@felhom/durable/Hold"
+import { NonceStore } from "@felhom/durable/NonceStore"
+import { OpJournal } from "@felhom/durable/OpJournal"
+import { StateFile } from "@felhom/durable/StateFile"
+import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import { OpIntake } from "@felhom/reconciler/op/OpIntake"
+import { OpNews } from "@felhom/reconciler/op/OpNews"
+import { Effect, Layer, Option, Ref } from "effect"
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createConnection } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect } from "vitest"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-admin-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+/** A daemon's socket over a hold of the test's, an intake that refuses everything and an empty journal. */
+const served = Effect.gen(function*() {
+  const directory = yield* folder
+  const held = yield* Ref.make(Option.none<HoldState>())
+  const told: Array<string> = []
+  const services = Layer.mergeAll(
+    Layer.succeed(Hold, {
+      current: Ref.get(held),
+      set: (by, reason) =>
+        Effect.suspend(() => {
+          const state: HoldState = { typ: "felhom/hold/v1", since: EpochMillis.make(0), by, reason }
+          return Effect.as(Ref.set(held, Option.some(state)), state)
+        }),
+      release: Ref.set(held, Option.none())
+    }),
+    Layer.mock(OpJournal, { open: Effect.succeed([]) }),
+    Layer.mock(OpIntake, {
+      fromConsole: () =>
+        new OpRefused({ reason: "no-signers", detail: "there is no list", payload: null, action: null, subject: null })
+    }),
+    Layer.mock(OpNews, {
+      held: (by, reason) => Effect.sync(() => void told.push(`held ${by}: ${reason}`)),
+      released: (by, reason) => Effect.sync(() => void told.push(`released ${by}: ${reason}`))
+    }),
+    Layer.mock(NonceStore, {
+      hostEpoch: Effect.succeed(HostEpoch.make("3".repeat(32))),
+      storeSeq: Effect.succeed(7)
+    }),
+    Layer.mock(StateFile, { host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) } }),
+    NodeCrypto.layer
+  )
+  yield* serveAdmin(directory, (line) => Effect.provide(answerTo(line), services))
+  return { directory, held, told }
+})
+
+/** What comes back for raw bytes. */
+const raw = (path: string, text: string) =>
+  Effect.async<string>((resume) => {
+    let answer = ""
+    const socket = createConnection({ path }, () => void socket.write(text))
+    socket.on("data", (chunk) => void (answer += chunk.toString()))
+    socket.on("error", () => undefined)
+    socket.on("close", () => resume(Effect.succeed(answer)))
+  })
+
+describe("the daemon's socket", () => {
+  it.scopedLive("is open to its own user and root only", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* served
+      expect(statSync(join(directory, adminSocketName)).mode & 0o777).toBe(0o600)
+    }))
+
+  it.scopedLive("sets and releases the hold, and tells of both", () =>
+    Effect.gen(function*() {
+      const { directory, held, told } = yield* served
+      const answer = yield* askDaemon(directory, { ask: "hold.set", reason: "moving house" })
+      expect(answer.message).toContain("held since")
+      expect(Option.isSome(yield* Ref.get(held))).toBe(true)
+      yield* askDaemon(directory, { ask: "hold.release", reason: "moved" })
+      expect(yield* Ref.get(held)).toEqual(Option.none())
+      expect((yield* askDaemon(directory, { ask: "hold.release", reason: "again" })).message).toContain("not held")
+      expect(told).toEqual(["held root on the host: moving house", "released root on the host: moved"])
+    }))
+
+  it.scopedLive("gives a refusal with its reason, and what to do", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* served
+      const signed = { payload: "e30=", signatures: [] }
+      const error = yield* Effect.flip(askDaemon(directory, { ask: "ops.accept", signed }))
+      expect(error).toMatchObject({ reason: "refused" })
+      expect(error.message).toContain("refused (no-signers): there is no list; root names the signers on the host")
+      expect(yield* askDaemon(directory, { ask: "ops.list" })).toMatchObject({
+        ops: [],
+        trust: { host: "1".repeat(32), hostEpoch: "3".repeat(32), storeSeq: 7, hold: null }
+      })
+    }))
+
+  it.scopedLive("answers what it does not understand, and drops what never ends", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* served
+      const path = join(directory, adminSocketName)
+      for (const text of ["{}", "no json", "{\"ask\":\"ops.list\",\"more\":1}"]) {
+        expect(yield* raw(path, `${text}\n`)).toContain("does not understand")
+      }
+      expect(yield* raw(path, "x".repeat(600 * 1024))).toBe("")
+      expect((yield* askDaemon(directory, { ask: "ops.list" })).ok).toBe(true)
+    }))
+
+  it.scopedLive("takes the place of one that a crash left behind, and of no daemon that answers", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* served
+      yield* Effect.scoped(serveAdmin(directory, () => Effect.succeed({ ok: true, message: "the second" })))
+      expect((yield* askDaemon(directory, { ask: "ops.list" })).message).not.toBe("the second")
+      const other = yield* folder
+      writeFileSync(join(other, adminSocketName), "left behind")
+      yield* serveAdmin(other, () => Effect.succeed({ ok: true, message: "anew" }))
+      expect((yield* askDaemon(other, { ask: "ops.list" })).message).toBe("anew")
+    }))
+
+  it.scopedLive("that is not there is said, with what to do", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const error = yield* Effect.flip(askDaemon(directory, { ask: "ops.list" }))
+      expect(error.reason).toBe("no-daemon")
+      expect(error.message).toContain("no daemon runs here")
+    }))
+})

@@ -1,0 +1,131 @@
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { SignedBytes } from "./Envelope.ts"
+import { HostId } from "./HostId.ts"
+import { OperatorAuthorization } from "./HubPrincipal.ts"
+import { HubConflict, HubForbidden, HubNotFound, HubUnavailable } from "./HubRefusal.ts"
+import { Sha256Hex } from "./Sha256.ts"
+import { longestOp } from "./SignedOp.ts"
+import { decodeCanonicalBase64 } from "./Sshsig.ts"
+import { EpochMillis } from "./Time.ts"
+
+/** How much a hub takes for one op. More signatures than these no threshold asks for. */
+export const opLimits = { signatures: 8, signatureCharacters: 8 * 1024, openPerHost: 100 } as const
+
+/**
+ * How far an op has come. `collecting`: the hub waits for more signatures before it hands the op out; `awaiting`: it goes to the
+ * host with every envelope; the others are the host's own words, but for `expired`: the host said nothing of it in time.
+ */
+export const OpState = Schema.Literal(
+  "collecting",
+  "awaiting",
+  "accepted",
+  "started",
+  "finished",
+  "failed",
+  "unknown",
+  "refused",
+  "expired"
+)
+export type OpState = typeof OpState.Type
+
+/** States in which nothing more is expected of an op. */
+export const isOver = (state: OpState): boolean => !["collecting", "awaiting", "accepted", "started"].includes(state)
+
+const PayloadText = Schema.String.pipe(
+  Schema.maxLength(Math.ceil(longestOp / 3) * 4),
+  Schema.filter((text) => {
+    const read = decodeCanonicalBase64(text)
+    if (read._tag === "Left") return `the payload: ${read.left}`
+    return read.right.length > 0 && read.right.length <= longestOp
+      ? undefined
+      : `the payload has ${read.right.length} bytes, and 1 to ${longestOp} are possible`
+  })
+)
+
+const SignatureText = Schema.NonEmptyString.pipe(Schema.maxLength(opLimits.signatureCharacters))
+
+/** An op for a host, as it was signed. A hub checks sizes only: whose signatures these are, and whether they count, it can't say. */
+export const OpSubmission = Schema.Struct({
+  payload: PayloadText,
+  signatures: Schema.Array(SignatureText).pipe(Schema.minItems(1), Schema.maxItems(opLimits.signatures)),
+  /** So many signatures must be here before the host is given the op: a host refuses one that has too few. */
+  needs: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, opLimits.signatures)), { default: () => 1 })
+})
+export type OpSubmission = typeof OpSubmission.Type
+
+/** What a payload says of itself, read without any check: for display, never for a decision. Null: it does not say. */
+export const OpClaim = Schema.Struct({
+  op: Schema.NullOr(Schema.String),
+  target: Schema.NullOr(Schema.String),
+  reason: Schema.NullOr(Schema.String)
+})
+export type OpClaim = typeof OpClaim.Type
+
+/** One line of `felhom ops`. */
+export const OpSummary = Schema.Struct({
+  host: HostId,
+  /** The host's node name, or null when it never reported. */
+  node: Schema.NullOr(Schema.String),
+  /** What the op is called everywhere: the SHA-256 of its payload. */
+  op: Sha256Hex,
+  state: OpState,
+  /** What the host said last of it; null while it said nothing. */
+  message: Schema.NullOr(Schema.String),
+  claim: OpClaim,
+  signatures: Schema.Int,
+  needs: Schema.Int,
+  /** Null: it came to the host without this hub. */
+  submittedBy: Schema.NullOr(Schema.String),
+  /** By the hub's clock, like the next two. */
+  submittedAt: EpochMillis,
+  changedAt: EpochMillis,
+  expiresAt: EpochMillis
+})
+export type OpSummary = typeof OpSummary.Type
+
+/** The same with the signed bytes: what a second operator signs. */
+export const OpDetail = Schema.Struct({ summary: OpSummary, signed: SignedBytes })
+export type OpDetail = typeof OpDetail.Type
+
+const hostPath = Schema.Struct({ hostId: HostId })
+
+/** Signed operations on their way to hosts, and what became of them. */
+export const OpsGroup = HttpApiGroup.make("ops")
+  .add(
+    HttpApiEndpoint.post("submit", "/hosts/:hostId/ops")
+      .setPath(hostPath)
+      .setPayload(OpSubmission)
+      .addSuccess(OpSummary)
+      .addError(HubForbidden)
+      .addError(HubNotFound)
+      .addError(HubConflict)
+      .addError(HubUnavailable)
+      .annotate(
+        OpenApi.Summary,
+        "Queue a signed op for a host, or add signatures to one that is queued: same bytes, same op (operator)"
+      )
+  )
+  .add(
+    HttpApiEndpoint.get("ofHost", "/hosts/:hostId/ops")
+      .setPath(hostPath)
+      .addSuccess(Schema.Array(OpSummary))
+      .addError(HubUnavailable)
+      .annotate(OpenApi.Summary, "A host's signed ops, newest first")
+  )
+  .add(
+    HttpApiEndpoint.get("one", "/hosts/:hostId/ops/:op")
+      .setPath(Schema.Struct({ hostId: HostId, op: Sha256Hex }))
+      .addSuccess(OpDetail)
+      .addError(HubNotFound)
+      .addError(HubUnavailable)
+      .annotate(OpenApi.Summary, "One op with the bytes that were signed, for whoever is to sign them, too")
+  )
+  .add(
+    HttpApiEndpoint.get("list", "/ops")
+      .setUrlParams(Schema.Struct({ state: Schema.optional(OpState) }))
+      .addSuccess(Schema.Array(OpSummary))
+      .addError(HubUnavailable)
+      .annotate(OpenApi.Summary, "Signed ops of all hosts, newest first, at most a thousand; with state=, those in it")
+  )
+  .middleware(OperatorAuthorization)

@@ -1,0 +1,145 @@
+import type { VerifiedOp } from "@felhom/authz/Authz"
+import type { OpRefused } from "@felhom/authz/OpRefused"
+import { displayText } from "@felhom/domain/DisplayText"
+import type { OpId } from "@felhom/domain/OpId"
+import { opSubject, opWords } from "@felhom/domain/OpWords"
+import type { Sha256Hex } from "@felhom/domain/Sha256"
+import type { SignedOp } from "@felhom/domain/SignedOp"
+import type { Upid } from "@felhom/domain/Upid"
+import { AuditChain } from "@felhom/durable/AuditChain"
+import type { DurableLogError } from "@felhom/durable/DurableLogError"
+import type { OpOutcome } from "@felhom/durable/JournalRecord"
+import { type NewEvent, StateFile } from "@felhom/durable/StateFile"
+import { Context, Effect, Layer, Queue } from "effect"
+
+/** An op that was taken on, by the names that it goes by. */
+export interface KnownOp {
+  readonly id: OpId
+  readonly payload: Sha256Hex
+  readonly op: SignedOp
+}
+
+/**
+ * Tells of signed ops: an event for the hub, whose subject is the SHA-256 of the op's payload, and an entry of the audit chain.
+ * An event is in the durable queue when it answers.
+ */
+export class OpNews extends Context.Tag("felhom/reconciler/OpNews")<OpNews, {
+  /** Fails where it can't be written into the audit chain: such an op is not taken on. */
+  readonly audited: (op: VerifiedOp, id: OpId) => Effect.Effect<void, DurableLogError>
+  readonly accepted: (op: VerifiedOp) => Effect.Effect<void>
+  /** `subject` is the hash that the hub knows it by. */
+  readonly refused: (error: OpRefused, subject: string) => Effect.Effect<void>
+  readonly started: (op: KnownOp, upid: Upid) => Effect.Effect<void>
+  readonly ended: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<void>
+  readonly held: (by: string, reason: string) => Effect.Effect<void>
+  readonly released: (by: string, reason: string) => Effect.Effect<void>
+  /** Ends when there is something that the hub should hear of at once. */
+  readonly urgent: Effect.Effect<void>
+}>() {}
+
+const line = (text: string): string => displayText(text.replace(/\n\s*/g, "; "))
+
+const endEvents = {
+  finished: { kind: "op.finished", severity: "info" },
+  failed: { kind: "op.failed", severity: "warning" },
+  unknown: { kind: "op.unknown", severity: "critical" }
+} as const
+
+const make = Effect.gen(function*() {
+  const state = yield* StateFile
+  const chain = yield* AuditChain
+  const bell = yield* Queue.sliding<void>(1)
+  const ring = Queue.offer(bell, undefined)
+
+  const tell = (event: NewEvent) =>
+    Effect.zipRight(
+      state.record([event]),
+      (event.severity === "info" ? Effect.logInfo(event.message) : Effect.logWarning(event.message)).pipe(
+        Effect.annotateLogs({ event: event.kind, subject: event.subject })
+      )
+    )
+  /** What has happened can't be stopped by a chain that is not written. */
+  const note = (entry: Parameters<typeof chain.append>[0]) =>
+    Effect.catchAll(chain.append(entry), (error) => Effect.logError("the audit chain can't be written", error.message))
+
+  return OpNews.of({
+    audited: ({ op, payload, principals }, id) =>
+      Effect.asVoid(
+        chain.append({ _tag: "op.accepted", op: id, action: op.op, subject: opSubject(op), principals, payload })
+      ),
+    accepted: ({ op, payload, principals }) =>
+      Effect.zipRight(
+        tell({
+          kind: "op.accepted",
+          severity: "info",
+          subject: payload,
+          message: line(`accepted, signed by ${principals.join(", ")}: ${opWords(op)} (${op.reason})`)
+        }),
+        ring
+      ),
+    // Nobody has vouched for what was refused, so it does not have the hub asked at once: that could be made a flood.
+    refused: (error, subject) =>
+      Effect.zipRight(
+        note({
+          _tag: "op.refused",
+          action: error.action,
+          subject: error.subject,
+          payload: error.payload,
+          reason: error.reason,
+          detail: error.detail
+        }),
+        tell({
+          kind: "op.refused",
+          severity: "warning",
+          subject,
+          message: line(
+            error.action === null
+              ? error.message
+              : `${error.action}${error.subject === null ? "" : ` of ${error.subject}`} ${error.message}`
+          )
+        })
+      ),
+    started: ({ op, payload }, upid) =>
+      tell({
+        kind: "op.started",
+        severity: "info",
+        subject: payload,
+        message: line(`begun: ${opWords(op)} (${upid})`)
+      }),
+    ended: ({ id, op, payload }, outcome, upid) =>
+      note({ _tag: "op.finished", op: id, end: outcome.end, upid, detail: outcome.detail }).pipe(
+        Effect.zipRight(
+          tell({
+            ...endEvents[outcome.end],
+            subject: payload,
+            message: line(`${outcome.end}: ${opWords(op)}: ${outcome.detail}`)
+          })
+        ),
+        Effect.zipRight(ring)
+      ),
+    held: (by, reason) =>
+      note({ _tag: "hold.set", by, reason }).pipe(
+        Effect.zipRight(
+          tell({ kind: "hold.set", severity: "warning", subject: null, message: line(`held by ${by}: ${reason}`) })
+        ),
+        Effect.zipRight(ring)
+      ),
+    released: (by, reason) =>
+      note({ _tag: "hold.released", by, reason }).pipe(
+        Effect.zipRight(
+          tell({
+            kind: "hold.released",
+            severity: "info",
+            subject: null,
+            message: line(`the hold was released by ${by}: ${reason}`)
+          })
+        ),
+        Effect.zipRight(ring)
+      ),
+    urgent: Queue.take(bell)
+  })
+})
+
+export const layer: Layer.Layer<OpNews, never, StateFile | AuditChain> = Layer.effect(OpNews, make).pipe(
+  Layer.ensureRequirementsType<StateFile | AuditChain>()
+)

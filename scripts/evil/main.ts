@@ -1,0 +1,4 @@
+import { perform } from "../story/Perform.ts"
+import { campaign } from "./Campaign.ts"
+
+perform("The evil hub", campaign)
