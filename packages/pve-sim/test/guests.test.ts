@@ -50,14 +50,23 @@ it.effect("a container on thin LVM becomes a template by a task that the call do
     const recorded = yield* recordedWorld
     const world = {
       ...recorded,
-      storages: recorded.storages.map((one) => one.storage === "ctstore" ? { ...one, type: "lvmthin" } : one)
+      storages: recorded.storages.map((one) =>
+        one.storage === "ctstore"
+          ? { storage: "ctstore", type: "lvmthin", vgname: "pve", thinpool: "data", content: "rootdir,images" }
+          : one
+      ),
+      guests: recorded.guests.map((one) => ({
+        ...one,
+        config_file: one.config_file.replace("ctstore:9999/vm-9999-disk-0.raw", "ctstore:vm-9999-disk-0")
+      }))
     }
     yield* Effect.gen(function*() {
       expect(yield* ask("POST", `${guest}/template`, "")).toMatchObject({ status: 200, data: null })
       yield* TestClock.adjust("10 seconds")
       expect((yield* ask("GET", `${node}/tasks?vmid=9999&typefilter=vztemplate&source=all&limit=1`)).data)
         .toMatchObject([{ status: "OK" }])
-      expect((yield* ask("GET", `${guest}/config`)).data).toMatchObject({ template: 1 })
+      expect((yield* ask("GET", `${guest}/config`)).data)
+        .toMatchObject({ template: 1, rootfs: "ctstore:base-9999-disk-0,size=1G" })
       const start = upidOf(yield* ask("POST", `${guest}/status/start`, ""))
       yield* TestClock.adjust("5 seconds")
       expect((yield* statusOf(start)).data)

@@ -124,6 +124,9 @@ const moveVolume: Endpoint = {
     })
 }
 
+// What clones stand upon is called so: `base-101-disk-0`, and on ZFS `basevol-101-disk-0`.
+const baseOf = (volid: string): string => volid.replace(/:vm-/, ":base-").replace(/:subvol-/, ":basevol-")
+
 const template: Endpoint = {
   method: "POST",
   path: "/nodes/{node}/lxc/{vmid}/template",
@@ -155,6 +158,15 @@ const template: Endpoint = {
             yield* checkLock(guest)
             yield* worker.take("100 millis")
             guest.file.current.values.set("template", "1")
+            for (const { key, source, text } of volumesOf(guest, guest.file.current)) {
+              const base = baseOf(source)
+              guest.file.current.values.set(key, text.replace(source, base))
+              const storage = storageOf(source)
+              machine.content.set(
+                storage,
+                (machine.content.get(storage) ?? []).map((one) => one.volid === source ? { ...one, volid: base } : one)
+              )
+            }
           }))
       })
       // The task is there, and nobody is told (platform-facts 7.2).
