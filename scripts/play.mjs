@@ -8,7 +8,9 @@ export const play = (bundle) =>
     await install()
     const { build } = await import("./build.mjs")
     await progress("building", build)
-    const program = spawn(process.execPath, [join(root, "dist", bundle), ...process.argv.slice(2)], { stdio: "inherit" })
+    const program = spawn(process.execPath, [join(root, "dist", bundle), ...process.argv.slice(2)], {
+      stdio: "inherit"
+    })
     // It cleans up after itself; a Ctrl-C reaches it by itself, and must not end its parent before it.
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
       process.on(signal, () => {

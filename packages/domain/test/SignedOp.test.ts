@@ -106,7 +106,7 @@ describe("a signed op", () => {
   })
 
   it("says what is wrong with it, and where, in a few words", () => {
-    expect(refusalOf(JSON.stringify({ ...destroy, force: 1 }))?.detail).toMatch(/^force: is unexpected/)
+    expect(refusalOf(JSON.stringify({ ...destroy, force: 1 }))?.detail).toMatch(/force: is unexpected/)
     expect(refusalOf(JSON.stringify({ ...destroy, exp: common.iat + 1e9 }))?.detail).toContain("more than 24 hours")
     for (const more of [{ nonce: 1 }, { op: "x" }, { expect: {} }]) {
       expect(refusalOf(JSON.stringify({ ...destroy, ...more }))?.message.length).toBeLessThan(1200)

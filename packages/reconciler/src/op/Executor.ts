@@ -188,7 +188,7 @@ const make = Effect.gen(function*() {
         authz.admit(signed, origin),
         ({ message }) => new NotBegun({ why: message })
       )
-      const unmet = undefined as string | undefined
+      const unmet = yield* unmetOf(op)
       if (unmet !== undefined) {
         return yield* new NotBegun({ why: `this is not what the operator was shown: ${unmet}; ${signAgain}` })
       }
