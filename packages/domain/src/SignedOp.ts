@@ -146,10 +146,14 @@ export class SignedOpError extends Schema.TaggedError<SignedOpError>()("SignedOp
 }
 
 /** What is wrong, and where: the schema's own tree would name every op there is before it. */
-const problemsIn = (error: ParseResult.ParseError): string =>
-  ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, 3).map(({ message, path }) =>
+const problemsIn = (error: ParseResult.ParseError): string => {
+  const all = ParseResult.ArrayFormatter.formatErrorSync(error)
+  // That it is none of the other ops is no problem of this one.
+  const own = all.filter(({ path }) => path.join(".") !== "op")
+  return (own.length === 0 ? all : own).slice(0, 3).map(({ message, path }) =>
     (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`).slice(0, 300)
   ).join("; ")
+}
 
 const decode = Schema.decodeUnknownEither(SignedOp, { onExcessProperty: "error" })
 
