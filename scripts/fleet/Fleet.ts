@@ -120,10 +120,8 @@ export const fleet = (step: Ref.Ref<string>, options: { readonly once: boolean }
         admin: operator
       }))
     yield* Ref.set(step, "three hosts that are well")
-    const well = yield* untilListed(operator, "three hosts at the hub, all well", (text) =>
-      names.every((name) =>
-        text.includes(name)
-      ) && !/needs? attention/i.test(text))
+    const isWell = (text: string) => (name: string) => new RegExp(`^${name} +\\w+ +ok `, "m").test(text)
+    const well = yield* untilListed(operator, "three hosts at the hub, all well", (text) => names.every(isWell(text)))
     yield* command("node dist/felhom.js hosts")
     yield* quote(well)
     if (!options.once) {
