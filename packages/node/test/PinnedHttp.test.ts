@@ -1,5 +1,6 @@
 import { HttpClient, HttpClientRequest } from "@effect/platform"
 import { it } from "@effect/vitest"
+import { boundedText } from "@felhom/domain/BoundedBody"
 import { formatFingerprint, type PeerPin, pinMismatchOf } from "@felhom/domain/PeerPin"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
 import * as TlsIdentity from "@felhom/node/TlsIdentity"
@@ -211,6 +212,19 @@ describe("a pinned peer", () => {
       )
       expect(texts).toEqual([1, 2, 3].map((n) => `answered /protected/${n}`))
       expect(server.handshakes()).toBe(1)
+    }))
+
+  it.scopedLive("may answer in chunks, which are read up to a limit and no further", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      const read = (limit: number) =>
+        Effect.flatMap(HttpClient.HttpClient, (client) => client.get(`${server.origin}/chunks`)).pipe(
+          Effect.flatMap((response) => boundedText(response, limit)),
+          Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] }))
+        )
+      expect(yield* read(100)).toBe("in pieces, answered /chunks")
+      expect(yield* Effect.flip(read(15))).toMatchObject({ _tag: "BodyTooLarge", limit: 15 })
     }))
 
   it.scopedLive("that says close is asked over a new connection", () =>

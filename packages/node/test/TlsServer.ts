@@ -32,6 +32,7 @@ const answer: RequestListener = (request, response) => {
     response.writeHead(200)
     // Which it does not mean: only its own word counts. Node would take any `close` for the last word.
     if (request.url?.startsWith("/protected") === true) Object.assign(response, { _last: false })
+    if (request.url === "/chunks") response.write("in pieces, ")
     if (request.url?.startsWith("/half") === true) response.write("a beginning without an end")
     else response.end(`answered ${request.url}`)
   })
