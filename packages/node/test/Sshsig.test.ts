@@ -150,3 +150,10 @@ describe("a host key", () => {
     expect(isSmallOrder(new Uint8Array(32).fill(9))).toBe(false)
   })
 })
+
+it("a key that is looked at stays as it was, also as a Buffer, whose slices share its bytes", () => {
+  const key = Buffer.from(`${"11".repeat(31)}ff`, "hex")
+  expect(isSmallOrder(key)).toBe(false)
+  expect(key.at(-1)).toBe(0xff)
+  expect(isSmallOrder(Buffer.from(`01${"00".repeat(30)}80`, "hex"))).toBe(true)
+})
