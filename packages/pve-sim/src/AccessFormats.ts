@@ -1,9 +1,10 @@
 import { allPrivileges } from "./AccessControl.ts"
 import type { Format, Property } from "./ParameterSchema.ts"
+import { poolName } from "./ValueFormats.ts"
 
 const listOf = (format: Format): Format => ({ ...format, list: true })
 
-const named = (what: "group" | "role" | "pool"): Format => ({
+const named = (what: "group" | "role"): Format => ({
   check: (value) =>
     /^[A-Za-z0-9.\-_]+$/.test(value) ? undefined : `${what} name '${value}' contains invalid characters\n`
 })
@@ -44,7 +45,7 @@ const maybe = (format: Format): Property => ({ type: "string", optional: true, f
 export const userid: Property = { type: "string", maxLength: 64, format: userFormat }
 export const groupid: Property = { type: "string", format: named("group") }
 export const roleid: Property = { type: "string", format: named("role") }
-export const poolid: Property = { type: "string", format: named("pool") }
+export const poolid: Property = { type: "string", format: poolName }
 /** The part of a token's id behind the `!`. */
 export const tokenName: Property = { type: "string", pattern: /^[A-Za-z][A-Za-z0-9.\-_]+$/ }
 
@@ -53,4 +54,4 @@ export const groups = maybe(listOf(named("group")))
 export const tokens = maybe(listOf(tokenFormat))
 export const roles: Property = { type: "string", format: listOf(named("role")) }
 export const privileges = maybe(listOf(privilegeFormat))
-export const email = maybe(emailFormat)
+export const email: Property = { ...maybe(emailFormat), maxLength: 254 }

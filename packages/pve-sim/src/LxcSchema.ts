@@ -1,19 +1,23 @@
 import * as Formats from "./Formats.ts"
 import type { Property, Schema } from "./ParameterSchema.ts"
+import { propertyString } from "./PropertyFormat.ts"
+import * as Values from "./ValueFormats.ts"
 
 const numbered = (prefix: string, count: number, property: Property): Schema =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`${prefix}${index}`, property]))
 
-const net = Formats.propertyString({
-  name: { type: "string", pattern: /^[-_.\w\d]+$/ },
-  bridge: { type: "string", optional: true, pattern: /^[-_.\w\d]+$/ },
-  hwaddr: { type: "string", optional: true, pattern: /^[a-f0-9][02468ace](?::[a-f0-9]{2}){5}$/i },
-  ip: Formats.text(),
-  gw: Formats.text(),
-  ip6: Formats.text(),
-  gw6: Formats.text(),
+const cardName: Property = { type: "string", pattern: /^[-_.\p{L}\p{N}]+$/u }
+
+const net = propertyString({
+  name: cardName,
+  bridge: Formats.optional(cardName),
+  hwaddr: Values.of(Values.hwaddr),
+  ip: Values.of(Values.ipv4Config),
+  gw: Values.of(Values.ipv4),
+  ip6: Values.of(Values.ipv6Config),
+  gw6: Values.of(Values.ipv6),
   tag: Formats.integer(1, 4094),
-  trunks: Formats.text(),
+  trunks: { type: "string", optional: true, pattern: /^\d+(?:;\d+)*$/ },
   mtu: Formats.integer(64, 65535),
   rate: { type: "number", optional: true },
   firewall: Formats.flag,
@@ -22,25 +26,50 @@ const net = Formats.propertyString({
   type: Formats.choice("veth")
 })
 
+const mountOption = "(?:discard|lazytime|noatime|nodev|noexec|nosuid)"
+
 const volumeProperties: Schema = {
-  volume: { type: "string" },
-  size: { type: "string", optional: true, pattern: /^\d+(?:\.\d+)?[KMGT]?$/ },
+  volume: { type: "string", format: Values.mountPath },
+  size: Values.of(Values.diskSize),
   acl: Formats.flag,
   ro: Formats.flag,
   quota: Formats.flag,
   replicate: Formats.flag,
   shared: Formats.flag,
-  mountoptions: Formats.text(),
-  idmap: Formats.text(),
+  mountoptions: { type: "string", optional: true, pattern: new RegExp(`^${mountOption}(?:;${mountOption})*$`) },
+  idmap: {
+    type: "string",
+    optional: true,
+    pattern: /^(?:passthrough|[ug]:\d+:\d+:[1-9]\d*(?:;[ug]:\d+:\d+:[1-9]\d*)*)$/
+  }
+}
+
+const mountProperties: Schema = {
+  ...volumeProperties,
+  mp: { type: "string", format: Values.mountPath },
+  backup: Formats.flag,
   keepattrs: Formats.flag
 }
 
-const featureFlags = Object.fromEntries(
-  ["nesting", "keyctl", "fuse", "mknod", "force_rw_sys"].map((name) => [name, Formats.flag])
-)
+const deviceProperties: Schema = {
+  path: Values.of(Values.devicePath),
+  mode: { type: "string", optional: true, pattern: /^0[0-7]{3}$/ },
+  uid: Formats.integer(0),
+  gid: Formats.integer(0),
+  "deny-write": Formats.flag
+}
 
-const string = (format: Property["format"]): Property =>
-  format === undefined ? Formats.text() : { type: "string", optional: true, format }
+const featureProperties: Schema = {
+  ...Object.fromEntries(
+    ["nesting", "keyctl", "fuse", "mknod", "force_rw_sys"].map((name) => [name, Formats.flag])
+  ),
+  mount: { type: "string", optional: true, pattern: /^[a-zA-Z0-9_; ]+$/ }
+}
+
+// oxlint-disable-next-line no-control-regex -- these are the ones that Proxmox refuses
+const entrypoint = /^[^\x00-\x08\x10-\x1F\x7F]+$/
+// oxlint-disable-next-line no-control-regex -- NUL separates, and the others are refused
+const environment = /^(?:\w+=[^\x00-\x08\x10-\x1F\x7F]*)(?:\0\w+=[^\x00-\x08\x10-\x1F\x7F]*)*$/
 
 /** The keys of a container's configuration that the API knows (platform-facts 5.1). Raw `lxc.*` keys are not among them. */
 export const lxcConfigSchema: Schema = {
@@ -52,11 +81,11 @@ export const lxcConfigSchema: Schema = {
   cpuunits: Formats.integer(0, 500_000),
   debug: Formats.flag,
   description: Formats.text(8192),
-  entrypoint: Formats.text(),
-  env: Formats.text(),
-  features: string(Formats.propertyString({ ...featureFlags, mount: Formats.text() })),
-  hookscript: Formats.text(),
-  hostname: { type: "string", optional: true, format: Formats.dnsName, maxLength: 255 },
+  entrypoint: { type: "string", optional: true, pattern: entrypoint },
+  env: { type: "string", optional: true, pattern: environment },
+  features: Values.of(propertyString(featureProperties)),
+  hookscript: Values.of(Values.volumeId),
+  hostname: { type: "string", optional: true, format: Values.dnsName, maxLength: 255 },
   lock: Formats.choice(
     "backup",
     "create",
@@ -70,7 +99,7 @@ export const lxcConfigSchema: Schema = {
     "snapshot-delete"
   ),
   memory: Formats.integer(16),
-  nameserver: Formats.text(),
+  nameserver: Values.of(Values.nameservers),
   onboot: Formats.flag,
   ostype: Formats.choice(
     "debian",
@@ -86,23 +115,19 @@ export const lxcConfigSchema: Schema = {
     "unmanaged"
   ),
   protection: Formats.flag,
-  rootfs: string(Formats.propertyString(volumeProperties, "volume")),
-  searchdomain: Formats.text(),
-  startup: Formats.text(),
+  rootfs: Values.of(propertyString(volumeProperties, "volume")),
+  searchdomain: Values.of(Values.dnsNames),
+  startup: Values.of(Values.startupOrder),
   swap: Formats.integer(0),
-  tags: string(Formats.tagList),
+  tags: Values.of(Formats.tagList),
   template: Formats.flag,
-  timezone: Formats.text(),
+  timezone: Values.of(Values.containerTimezone),
   tty: Formats.integer(0, 6),
   unprivileged: Formats.flag,
-  ...numbered("net", 32, { type: "string", optional: true, format: net }),
-  ...numbered("mp", 256, {
-    type: "string",
-    optional: true,
-    format: Formats.propertyString({ ...volumeProperties, mp: { type: "string" }, backup: Formats.flag }, "volume")
-  }),
-  ...numbered("unused", 256, Formats.text()),
-  ...numbered("dev", 256, Formats.text())
+  ...numbered("net", 32, Values.of(net)),
+  ...numbered("mp", 256, Values.of(propertyString(mountProperties, "volume"))),
+  ...numbered("unused", 256, Values.of(propertyString({ volume: { type: "string", format: Values.volumeId } }, "volume"))),
+  ...numbered("dev", 256, Values.of(propertyString(deviceProperties, "path")))
 }
 
 /** Changed without touching the running guest (platform-facts 5.9). */

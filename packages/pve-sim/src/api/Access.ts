@@ -3,7 +3,11 @@ import { textOf } from "../CallParameters.ts"
 import { anyone, type Endpoint, type Json, missing } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 
-const user = { type: "string", maxLength: 64 } as const
+const user = {
+  type: "string",
+  maxLength: 64,
+  pattern: /^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+(?:![A-Za-z][A-Za-z0-9.\-_]+)?$/
+} as const
 
 const permissions: Endpoint = {
   method: "GET",

@@ -7,6 +7,7 @@ import { removeVolume } from "../GuestBackup.ts"
 import type { Machine } from "../Machine.ts"
 import { pathOf, typeOf, unusable } from "../StorageState.ts"
 import { exitStatus } from "../TaskTable.ts"
+import * as Values from "../ValueFormats.ts"
 import type { Volume } from "../Volume.ts"
 import { volumeRefusal } from "../VolumeAccess.ts"
 import { fail } from "../WorkerChecks.ts"
@@ -43,7 +44,7 @@ const list: Endpoint = {
   path: "/nodes/{node}/storage/{storage}/content",
   permission: mayUseStorage,
   protected: true,
-  parameters: { ...inPath, content: Formats.text(), vmid: Formats.optional(Formats.vmid) },
+  parameters: { ...inPath, content: Values.of(Values.contentType), vmid: Formats.optional(Formats.vmid) },
   handle: (call) =>
     Effect.map(usableContent(call), (volumes) => ({
       data: volumes

@@ -9,6 +9,7 @@ import { lxcConfigSchema } from "../LxcSchema.ts"
 import { normaliseValue } from "../LxcValues.ts"
 import { provision } from "../RestoreWork.ts"
 import { holds, unusable } from "../StorageState.ts"
+import * as Values from "../ValueFormats.ts"
 import { volumeRefusal } from "../VolumeAccess.ts"
 
 // Of the request, and not of the guest's configuration (platform-facts 1.2.1).
@@ -161,7 +162,7 @@ const post: Endpoint = {
     storage: Formats.optional(Formats.storage),
     password: { type: "string", optional: true, minLength: 5 },
     "ssh-public-keys": Formats.text(),
-    pool: Formats.text(),
+    pool: Values.of(Values.poolName),
     "ignore-unpack-errors": Formats.flag,
     bwlimit: { type: "number", optional: true, minimum: 0 },
     start: Formats.flag,

@@ -8,6 +8,7 @@ import * as Formats from "../Formats.ts"
 import { resourceRow } from "../GuestStatus.ts"
 import { splitList } from "../ParameterSchema.ts"
 import { modifyPrivileges } from "../UserPermissions.ts"
+import { listOf, storageId } from "../ValueFormats.ts"
 import { heard, storageRow } from "./Cluster.ts"
 
 const mayChange = all("/pool/{poolid}", "Pool.Allocate")
@@ -153,7 +154,7 @@ const update = (path: string): Endpoint => ({
     poolid: AccessFormats.poolid,
     comment: Formats.text(),
     vms: { type: "string", optional: true, format: Formats.vmidList },
-    storage: { type: "string", optional: true, format: Formats.anyList },
+    storage: { type: "string", optional: true, format: listOf(storageId) },
     "allow-move": Formats.flag,
     delete: Formats.flag
   },

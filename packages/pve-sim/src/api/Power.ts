@@ -8,6 +8,18 @@ import { haTask, powerTask, reboot, shutdown, start, stop } from "../PowerWork.t
 
 type GuestType = "lxc" | "qemu"
 
+// What only a migration's other end says when it starts a machine.
+const ofMigrations: Schema = {
+  stateuri: Formats.text(128),
+  migratedfrom: Formats.optional(Formats.node),
+  migration_type: Formats.choice("secure", "insecure"),
+  migration_network: Formats.text(),
+  machine: Formats.text(),
+  "force-cpu": Formats.text(),
+  targetstorage: Formats.text(),
+  "with-conntrack-state": Formats.flag
+}
+
 const isRunning = (call: Call, type: GuestType): boolean => {
   const guest = call.machine.guests.get(vmidOf(call))
   return guest !== undefined && guest.type === type && guest.running
@@ -47,7 +59,9 @@ const starting = (type: GuestType): Endpoint =>
   power(
     type,
     "start",
-    { skiplock: Formats.flag, debug: Formats.flag, timeout: Formats.integer(0) },
+    type === "lxc"
+      ? { skiplock: Formats.flag, debug: Formats.flag }
+      : { skiplock: Formats.flag, timeout: Formats.integer(0), ...ofMigrations },
     (call) =>
       Effect.gen(function*() {
         yield* refuseSkiplock(call)
@@ -77,7 +91,11 @@ const starting = (type: GuestType): Endpoint =>
   )
 
 const stopping = (type: GuestType): Endpoint =>
-  power(type, "stop", { skiplock: Formats.flag, "overrule-shutdown": Formats.flag }, (call) =>
+  power(type, "stop", {
+    skiplock: Formats.flag,
+    "overrule-shutdown": Formats.flag,
+    ...(type === "lxc" ? {} : { timeout: Formats.integer(0), keepActive: Formats.flag, migratedfrom: Formats.optional(Formats.node) })
+  }, (call) =>
     Effect.gen(function*() {
       yield* refuseSkiplock(call)
       if (type === "lxc" && !isRunning(call, type)) return yield* died(`CT ${vmidOf(call)} not running`)
@@ -103,7 +121,11 @@ const shuttingDown = (type: GuestType): Endpoint =>
   power(
     type,
     "shutdown",
-    { skiplock: Formats.flag, timeout: Formats.integer(0), forceStop: Formats.flag },
+    {
+      timeout: Formats.integer(0),
+      forceStop: Formats.flag,
+      ...(type === "lxc" ? {} : { skiplock: Formats.flag, keepActive: Formats.flag })
+    },
     (call) =>
       Effect.gen(function*() {
         yield* refuseSkiplock(call)

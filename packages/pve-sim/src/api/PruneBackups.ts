@@ -6,13 +6,14 @@ import * as Formats from "../Formats.ts"
 import { removeVolume } from "../GuestBackup.ts"
 import { type Mark, markBackups, parseRetention } from "../Prune.ts"
 import { unusable } from "../StorageState.ts"
+import * as Values from "../ValueFormats.ts"
 import type { Volume } from "../Volume.ts"
 import { mayUseStorage } from "./Storage.ts"
 
 const parameters = {
   node: Formats.node,
   storage: Formats.storage,
-  "prune-backups": Formats.text(),
+  "prune-backups": Values.of(Formats.retention),
   type: Formats.choice("qemu", "lxc"),
   vmid: Formats.optional(Formats.vmid)
 }

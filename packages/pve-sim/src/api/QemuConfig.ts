@@ -9,6 +9,7 @@ import { normaliseTags } from "../LxcValues.ts"
 import { guestOf } from "../Machine.ts"
 import type { Schema } from "../ParameterSchema.ts"
 import { TaskFailure } from "../TaskTable.ts"
+import * as Values from "../ValueFormats.ts"
 
 /** The keys that this host can change on a virtual machine; hardware is out of its reach. */
 const schema: Schema = {
@@ -21,7 +22,7 @@ const schema: Schema = {
   description: Formats.text(8192),
   lock: Formats.choice("backup", "clone", "create", "migrate", "rollback", "snapshot", "snapshot-delete", "suspended"),
   memory: Formats.integer(16),
-  name: { type: "string", optional: true, format: Formats.dnsName },
+  name: { type: "string", optional: true, format: Values.dnsName },
   onboot: Formats.flag,
   ostype: Formats.text(),
   protection: Formats.flag,

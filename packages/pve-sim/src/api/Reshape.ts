@@ -11,6 +11,7 @@ import { allocateVolume, withFreshHwaddr } from "../LxcValues.ts"
 import { guestOf, type Machine, nowSeconds, randomUuid } from "../Machine.ts"
 import { holds, pathOf, unusable } from "../StorageState.ts"
 import type { Worker } from "../TaskTable.ts"
+import * as Values from "../ValueFormats.ts"
 import { checkLock, fail } from "../WorkerChecks.ts"
 
 const inPath = { node: Formats.node, vmid: Formats.vmid }
@@ -45,7 +46,9 @@ const copyVolume = (machine: Machine, worker: Worker, vmid: number, storage: str
     return volid
   })
 
-const volumeKeys = { type: "string", enum: ["rootfs", ...Array.from({ length: 256 }, (_, at) => `mp${at}`)] } as const
+const numbered = (prefix: string): ReadonlyArray<string> => Array.from({ length: 256 }, (_, at) => `${prefix}${at}`)
+
+const movable = { type: "string", enum: ["rootfs", ...numbered("mp"), ...numbered("unused")] } as const
 
 const moveVolume: Endpoint = {
   method: "POST",
@@ -55,11 +58,8 @@ const moveVolume: Endpoint = {
   parameters: {
     ...inPath,
     "target-vmid": Formats.optional(Formats.vmid),
-    volume: {
-      type: "string",
-      enum: [...volumeKeys.enum, ...Array.from({ length: 256 }, (_, at) => `unused${at}`)]
-    },
-    "target-volume": Formats.optional(volumeKeys),
+    volume: movable,
+    "target-volume": Formats.optional(movable),
     storage: Formats.optional(Formats.storage),
     delete: Formats.flag,
     bwlimit: { type: "number", optional: true, minimum: 0 },
@@ -218,9 +218,9 @@ const clone: Endpoint = {
   parameters: {
     ...inPath,
     newid: Formats.vmid,
-    hostname: { type: "string", optional: true, format: Formats.dnsName },
+    hostname: { type: "string", optional: true, format: Values.dnsName },
     description: Formats.text(),
-    pool: Formats.text(),
+    pool: Values.of(Values.poolName),
     snapname: Formats.optional(Formats.snapname),
     storage: Formats.optional(Formats.storage),
     full: Formats.flag,

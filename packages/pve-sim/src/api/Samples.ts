@@ -20,10 +20,13 @@ const frames: { readonly [name: string]: readonly [step: number, count: number] 
   decade: [604_800, 70]
 }
 
-const frameParameters: Schema = {
-  timeframe: { type: "string", enum: Object.keys(frames) },
+const frameParameters = (...timeframes: ReadonlyArray<string>): Schema => ({
+  timeframe: { type: "string", enum: timeframes },
   cf: Formats.choice("AVERAGE", "MAX")
-}
+})
+
+// Only of a node is there a decade.
+const upToYear = frameParameters("hour", "day", "week", "month", "year")
 
 /** A row for each step; of times in which the host was off, only the time is known. */
 const rows = (call: Call, nowMillis: number, sampleAt: (seconds: number) => Sample): ReadonlyArray<Json> => {
@@ -80,7 +83,7 @@ const ofNode: Endpoint = {
   path: "/nodes/{node}/rrddata",
   permission: all("/nodes/{node}", "Sys.Audit"),
   protected: true,
-  parameters: { node: Formats.node, ...frameParameters },
+  parameters: { node: Formats.node, ...frameParameters(...Object.keys(frames)) },
   handle: (call) =>
     Effect.map(Clock.currentTimeMillis, (now) => ({ data: rows(call, now, () => nodeSample(call.machine)) }))
 }
@@ -90,7 +93,7 @@ const ofGuest = (type: "lxc" | "qemu"): Endpoint => ({
   path: `/nodes/{node}/${type}/{vmid}/rrddata`,
   permission: all("/vms/{vmid}", "VM.Audit"),
   protected: true,
-  parameters: { node: Formats.node, vmid: Formats.vmid, ...frameParameters },
+  parameters: { node: Formats.node, vmid: Formats.vmid, ...upToYear },
   handle: (call) =>
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
@@ -104,7 +107,7 @@ const ofStorage: Endpoint = {
   path: "/nodes/{node}/storage/{storage}/rrddata",
   permission: mayUseStorage,
   protected: true,
-  parameters: { node: Formats.node, storage: Formats.storage, ...frameParameters },
+  parameters: { node: Formats.node, storage: Formats.storage, ...upToYear },
   handle: (call) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const storage = call.machine.storages.get(required(call, "storage"))

@@ -36,7 +36,7 @@ const list: Endpoint = {
   parameters: {
     ...inNode,
     storage: Formats.optional(Formats.storage),
-    content: Formats.text(),
+    content: { type: "string", optional: true, format: Formats.contentList },
     enabled: Formats.flag,
     target: Formats.optional(Formats.node),
     format: Formats.flag

@@ -10,7 +10,7 @@ const inPath = { node: Formats.node, upid: Formats.upid }
 
 const statusKinds: Format = {
   check: (value) =>
-    ["ok", "warning", "error", "unknown"].includes(value) ? undefined : `invalid task status '${value}'\n`,
+    ["ok", "warning", "error", "unknown"].includes(value) ? undefined : `invalid status '${value}'\n`,
   list: true
 }
 

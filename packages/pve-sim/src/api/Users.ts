@@ -77,11 +77,11 @@ const properties: Schema = {
   userid: AccessFormats.userid,
   enable: Formats.flag,
   expire: Formats.integer(0),
-  firstname: Formats.text(),
-  lastname: Formats.text(),
+  firstname: Formats.text(1024),
+  lastname: Formats.text(1024),
   email: AccessFormats.email,
-  comment: Formats.text(),
-  keys: Formats.text(),
+  comment: Formats.text(2048),
+  keys: { type: "string", optional: true, pattern: /^[0-9a-zA-Z!=]{0,4096}$/ },
   groups: AccessFormats.groups
 }
 
@@ -120,7 +120,7 @@ const create: Endpoint = {
   path: "/access/users",
   permission: both(onRealm, onUser(["User.Modify"], "create")),
   protected: true,
-  parameters: { ...properties, password: { type: "string", optional: true, minLength: 5, maxLength: 64 } },
+  parameters: { ...properties, password: { type: "string", optional: true, minLength: 8, maxLength: 64 } },
   handle: (call) =>
     Effect.gen(function*() {
       const userid = required(call, "userid")

@@ -6,15 +6,27 @@ import { anyone, type Call, type Endpoint, may, missing } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { backUpGuest, backupModes } from "../GuestBackup.ts"
 import { splitList } from "../ParameterSchema.ts"
+import { propertyString } from "../PropertyFormat.ts"
 import { parseRetention } from "../Prune.ts"
 import { holds, unusable } from "../StorageState.ts"
 import { TaskFailure, type Worker } from "../TaskTable.ts"
+import * as Values from "../ValueFormats.ts"
 import { volumeRefusal } from "../VolumeAccess.ts"
 import { fail } from "../WorkerChecks.ts"
 
 const rootOnly = ["tmpdir", "dumpdir", "script", "job-id"]
 const needsModify = ["bwlimit", "ionice", "performance"]
 const vmidList = Formats.vmidList
+
+const fleecing = propertyString(
+  { enabled: Formats.flag, storage: Formats.optional(Formats.storage) },
+  "enabled",
+  (found) =>
+    found.get("enabled") === "1" && !found.has("storage")
+      ? "'storage' parameter is required when 'enabled' is set\n"
+      : undefined
+)
+const performance = propertyString({ "max-workers": Formats.integer(1, 256), "pbs-entries-max": Formats.integer(1) })
 
 /** Before anything is looked up: whose options these are, and where the archive may go (platform-facts 6.2). */
 const permitted = (call: Call, storage: string) =>
@@ -163,7 +175,7 @@ const post: Endpoint = {
     pigz: Formats.integer(),
     "notes-template": { type: "string", optional: true, maxLength: 1024, requires: "storage" },
     protected: { type: "boolean", optional: true, requires: "storage" },
-    "prune-backups": Formats.text(),
+    "prune-backups": { type: "string", optional: true, format: Formats.retention },
     remove: Formats.flag,
     "exclude-path": { type: "string", optional: true, format: Formats.anyList },
     stdexcludes: Formats.flag,
@@ -171,18 +183,19 @@ const post: Endpoint = {
     stopwait: Formats.integer(0),
     quiet: Formats.flag,
     stop: Formats.flag,
-    mailto: Formats.text(),
+    mailto: Values.of(Values.mailReceivers),
     mailnotification: Formats.choice("always", "failure"),
     "notification-mode": Formats.choice("auto", "legacy-sendmail", "notification-system"),
     "pbs-change-detection-mode": Formats.choice("legacy", "data", "metadata"),
-    fleecing: Formats.text(),
+    fleecing: Values.of(fleecing),
     bwlimit: Formats.integer(0),
     ionice: Formats.integer(0, 8),
-    performance: Formats.text(),
-    "job-id": Formats.text(),
+    performance: Values.of(performance),
+    "job-id": { type: "string", optional: true, pattern: /^\S+$/, maxLength: 50 },
     tmpdir: Formats.text(),
     dumpdir: Formats.text(),
-    script: Formats.text()
+    script: Formats.text(),
+    stdout: Formats.flag
   },
   handle: (call) =>
     Effect.gen(function*() {
