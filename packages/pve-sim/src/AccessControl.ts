@@ -204,7 +204,7 @@ export class AccessControl {
   }
 
   /** One role of somebody on a path, or all of them. */
-  removeAcl(path: string, ugid: string, roleid?: string): void {
+  removeAcl(path: string, ugid: string, roleid: string | undefined): void {
     this.#keepAcl((entry) =>
       entry.path !== path || entry.ugid !== ugid || (roleid !== undefined && entry.roleid !== roleid)
     )

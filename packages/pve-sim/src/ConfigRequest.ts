@@ -14,9 +14,19 @@ export interface ConfigRequest {
   readonly digest: string | undefined
 }
 
-const own = new Set(["node", "vmid", "digest", "delete", "revert", "skiplock", "force", "background_delay"])
+const own = new Set([
+  "node",
+  "vmid",
+  "digest",
+  "delete",
+  "revert",
+  "skiplock",
+  "force",
+  "background_delay",
+  "import-working-storage"
+])
 
-/** Takes the request apart, and refuses what contradicts itself (platform-facts 5.9). */
+/** Takes a machine's request apart, and refuses what contradicts itself; containers have an order of their own. */
 export const configRequest = (call: Call, schema: Schema): Effect.Effect<ConfigRequest, ApiFailure> =>
   Effect.gen(function*() {
     const set = new Map(Array.from(call.parameters).filter(([key]) => !own.has(key)))
@@ -25,19 +35,15 @@ export const configRequest = (call: Call, schema: Schema): Effect.Effect<ConfigR
     if (set.size === 0 && !call.parameters.has("delete") && !call.parameters.has("revert")) {
       return yield* died("no options specified")
     }
-    for (const [list, keys] of [["delete", remove], ["revert", revert]] as const) {
-      for (const key of keys) {
-        if (set.has(key)) {
-          return yield* badParameters({ [list]: `you can't use '-${key}' and -${list} ${key}' at the same time` })
-        }
-        if (!(key in schema)) return yield* badParameters({ [list]: `unknown option '${key}'` })
-      }
+    const together = (a: string, b: string): string => `you can't use '-${a}' and -${b}' at the same time`
+    for (const key of revert) {
+      if (!(key in schema)) return yield* badParameters({ revert: `unknown option '${key}'` })
+      if (set.get(key) !== undefined) return yield* badParameters({ delete: together(key, `revert ${key}`) })
     }
-    const twice = remove.find((key) => revert.includes(key))
-    if (twice !== undefined) {
-      return yield* badParameters({
-        delete: `you can't use '-delete ${twice}' and '-revert ${twice}' at the same time`
-      })
+    for (const key of remove) {
+      if (set.get(key) !== undefined) return yield* badParameters({ delete: together(key, `delete ${key}`) })
+      if (revert.includes(key)) return yield* badParameters({ revert: together(`delete ${key}`, `revert ${key}`) })
+      if (!(key in schema)) return yield* badParameters({ delete: `unknown option '${key}'` })
     }
     return { set, remove, revert, digest: textOf(call, "digest") }
   })

@@ -1,11 +1,15 @@
 import { Clock, Effect } from "effect"
+import * as AccessConsole from "./AccessConsole.ts"
 import { removeGuest } from "./api/Lifecycle.ts"
 import { type ConsoleChange, ConsoleRefused } from "./ConsoleChange.ts"
 import { bytesOf, copyConfig, type Guest, makeGuest, setRunning } from "./Guest.ts"
+import { parseGuestFile } from "./GuestFile.ts"
 import { allocateVolume, normaliseNet, normaliseTags } from "./LxcValues.ts"
 import { type Machine, takeTime } from "./Machine.ts"
+import { provision } from "./RestoreWork.ts"
 import { canSnapshot } from "./SnapshotFeature.ts"
 import * as StorageConsole from "./StorageConsole.ts"
+import type { Worker } from "./TaskTable.ts"
 
 const guestOf = (machine: Machine, vmid: number): Effect.Effect<Guest, ConsoleRefused> =>
   Effect.suspend(() => {
@@ -43,35 +47,108 @@ const dropSnapshot = (guest: Guest, name: string) =>
     guest.file.snapshots.delete(name)
   })
 
-const setKey = (guest: Guest, key: string, value: string | null): void => {
-  if (key === "description") guest.file.current.description = value ?? undefined
-  else if (value === null) guest.file.current.values.delete(key)
-  else guest.file.current.values.set(key, value)
+const setKey = (machine: Machine, guest: Guest, key: string, value: string | null): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const { values } = guest.file.current
+    if (key === "description") guest.file.current.description = value ?? undefined
+    else if (value === null) values.delete(key)
+    else values.set(key, yield* asWritten(machine, guest, key, value))
+  })
+
+/** A value as pct writes it: a volume given as `STORAGE:GiB` is made, cards get addresses, tags are sorted. */
+const asWritten = (machine: Machine, guest: Guest, key: string, text: string): Effect.Effect<string> =>
+  Effect.gen(function*() {
+    if (key === "tags") return normaliseTags(text)
+    if (guest.type === "qemu") return text
+    if (/^net\d+$/.test(key)) return yield* normaliseNet(machine, text)
+    const [, storage, gibibytes] = /^([^:/,]+):(\d+(?:\.\d+)?)(?=,|$)/.exec(text) ?? []
+    if (!/^(?:rootfs|mp\d+)$/.test(key) || storage === undefined || gibibytes === undefined) return text
+    const mebibytes = Math.round(Number(gibibytes) * 1024)
+    const size = mebibytes % 1024 === 0 ? `${mebibytes / 1024}G` : `${mebibytes}M`
+    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const volid = allocateVolume(machine, guest.vmid, storage, bytesOf(size), now)
+    return `${volid}${text.replace(/^[^,]*/, "")},size=${size}`
+  })
+
+const defaults = {
+  lxc: (vmid: number, storage: string): { readonly [key: string]: string } => ({
+    arch: "amd64",
+    hostname: `CT${vmid}`,
+    memory: "512",
+    swap: "512",
+    ostype: "unmanaged",
+    unprivileged: "1",
+    rootfs: `${storage}:4`
+  }),
+  qemu: (): { readonly [key: string]: string } => ({ boot: "", numa: "0", ostype: "other", sockets: "1" })
 }
 
-/** `pct create`: a rootfs given as `STORAGE:GiB` is made, cards get addresses, and what every container has is filled in. */
-const createGuest = (machine: Machine, vmid: number, config: { readonly [key: string]: string }) =>
+/** `pct create`: what every container has is filled in. */
+const createGuest = (machine: Machine, change: Extract<ConsoleChange, { readonly _tag: "guest.create" }>) =>
   Effect.gen(function*() {
+    const { type, vmid } = change
     if (machine.guests.has(vmid)) return yield* new ConsoleRefused({ reason: "exists-already", what: String(vmid) })
-    const guest = makeGuest({ vmid, type: "lxc", configFile: "", speed: machine.speed })
-    const { current } = guest.file
-    const defaults = { arch: "amd64", memory: "512", swap: "512", ostype: "unmanaged", unprivileged: "1" }
-    for (const [key, text] of Object.entries({ ...defaults, ...config })) {
-      const [, storage, gibibytes] = /^([^:/,]+):(\d+(?:\.\d+)?)(?=,|$)/.exec(text) ?? []
-      if (key === "description") current.description = text
-      else if (key === "storage") continue
-      else if (key === "tags") current.values.set(key, normaliseTags(text))
-      else if (/^net\d+$/.test(key)) current.values.set(key, yield* normaliseNet(machine, text))
-      else if (/^(?:rootfs|mp\d+)$/.test(key) && storage !== undefined && gibibytes !== undefined) {
-        const mebibytes = Math.round(Number(gibibytes) * 1024)
-        const size = mebibytes % 1024 === 0 ? `${mebibytes / 1024}G` : `${mebibytes}M`
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-        const volid = allocateVolume(machine, vmid, storage, bytesOf(size), now)
-        current.values.set(key, `${volid}${text.replace(/^[^,]*/, "")},size=${size}`)
-      } else current.values.set(key, text)
+    const guest = makeGuest({ vmid, type, configFile: "", speed: machine.speed })
+    const { storage = "local", ...config } = change.config
+    for (const [key, text] of Object.entries({ ...defaults[type](vmid, storage), ...config })) {
+      yield* setKey(machine, guest, key, text)
     }
     machine.guests.set(vmid, guest)
   })
+
+const root = { id: "root@pam", user: "root@pam", tokenName: "" }
+
+/** A worker that nobody waits for: what root's command did, it has done. */
+const atOnce: Worker = {
+  log: () => Effect.void,
+  warn: () => Effect.void,
+  take: () => Effect.void,
+  sigterm: Effect.never,
+  pid: 0
+}
+
+const restoreGuest = (machine: Machine, change: Extract<ConsoleChange, { readonly _tag: "guest.restore" }>) =>
+  Effect.gen(function*() {
+    const { archive, config, force, storage, unique, vmid } = change
+    if (machine.guests.has(vmid) && !force) {
+      return yield* new ConsoleRefused({ reason: "exists-already", what: String(vmid) })
+    }
+    const guest = makeGuest({ vmid, type: "lxc", configFile: "", speed: machine.speed })
+    const given = new Map<string, string>()
+    for (const [key, text] of Object.entries(config)) {
+      if (key === "unprivileged" || key === "description") continue
+      given.set(key, /^(?:rootfs|mp\d+)$/.test(key) ? text : yield* asWritten(machine, guest, key, text))
+    }
+    yield* provision(machine, atOnce, {
+      vmid,
+      identity: root,
+      source: StorageConsole.volidOf(machine, archive),
+      restore: true,
+      unique,
+      unprivileged: config["unprivileged"] === undefined ? undefined : config["unprivileged"] === "1",
+      storage,
+      given,
+      description: config["description"],
+      start: false
+    }).pipe(Effect.mapError(({ message }) => new ConsoleRefused({ reason: "restore-failed", what: message })))
+  })
+
+const writeFile = (machine: Machine, change: Extract<ConsoleChange, { readonly _tag: "guest.file" }>): void => {
+  const { append, text, type, vmid } = change
+  const old = machine.guests.get(vmid)
+  const guest = old ?? makeGuest({ vmid, type, configFile: "", speed: machine.speed })
+  const { current, pending, snapshots } = parseGuestFile(text)
+  if (append) {
+    for (const [key, value] of current.values) guest.file.current.values.set(key, value)
+    guest.file.current.description ??= current.description
+  } else {
+    guest.file.current = current
+    guest.file.pending = pending
+    guest.file.snapshots.clear()
+    for (const [name, section] of snapshots) guest.file.snapshots.set(name, section)
+  }
+  machine.guests.set(vmid, guest)
+}
 
 const reboot = (machine: Machine) =>
   Effect.gen(function*() {
@@ -91,6 +168,7 @@ const taskOf = (
     "guest.snapshot": "snapshot",
     "guest.delsnapshot": "delsnapshot",
     "guest.create": "create",
+    "guest.restore": "restore",
     "guest.destroy": "destroy"
   }
   if (!("vmid" in change)) return undefined
@@ -122,13 +200,22 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
         return
       }
       case "guest.set":
-        return setKey(yield* guestOf(machine, change.vmid), change.key, change.value)
+        return yield* setKey(machine, yield* guestOf(machine, change.vmid), change.key, change.value)
       case "guest.snapshot":
         return yield* takeSnapshot(machine, yield* guestOf(machine, change.vmid), change.name, change.description)
       case "guest.delsnapshot":
         return yield* dropSnapshot(yield* guestOf(machine, change.vmid), change.name)
+      case "guests.stop": {
+        const now = yield* Clock.currentTimeMillis
+        for (const guest of machine.guests.values()) if (guest.running) setRunning(guest, false, now, 0)
+        return
+      }
       case "guest.create":
-        return yield* createGuest(machine, change.vmid, change.config)
+        return yield* createGuest(machine, change)
+      case "guest.restore":
+        return yield* restoreGuest(machine, change)
+      case "guest.file":
+        return writeFile(machine, change)
       case "guest.destroy":
         return removeGuest(machine, yield* guestOf(machine, change.vmid))
       case "guest.data":
@@ -138,6 +225,7 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
       case "storage.remove":
       case "storage.avail":
       case "storage.size":
+      case "storage.written":
       case "storage.filled":
       case "storage.mounted":
       case "file.remove":
@@ -151,19 +239,6 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
           Effect.forkIn(machine.scope)
         )
         return
-      case "role.append":
-        machine.access.setRole(
-          change.roleid,
-          Array.from(new Set([...machine.access.roles.get(change.roleid) ?? [], ...change.privs]))
-        )
-        return
-      case "user.set":
-        return machine.access.setUser({
-          userid: change.userid,
-          expire: 0,
-          ...machine.access.users.get(change.userid),
-          enable: change.enable
-        })
       case "task.expire":
         return machine.tasks.expire(change.before)
       case "node.reboot":
@@ -180,24 +255,21 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
       case "guest.stubborn":
         ;(yield* guestOf(machine, change.vmid)).stubborn = change.stubborn
         return
+      case "role.append":
       case "role.set":
-        machine.access.setRole(change.roleid, change.privs)
-        return
+      case "role.remove":
+      case "user.set":
+      case "user.remove":
+      case "group.add":
+      case "group.remove":
+      case "pool.change":
+      case "pool.remove":
       case "acl.add":
-        return machine.access.addAcl(change.entry)
       case "acl.remove":
-        return machine.access.removeAcl(change.path, change.ugid)
-      case "token.add": {
-        const userid = change.tokenid.split("!")[0] ?? ""
-        if (!machine.access.users.has(userid)) {
-          return yield* new ConsoleRefused({ reason: "no-such-user", what: userid })
-        }
-        return machine.access.addToken(change.tokenid, change)
-      }
+      case "token.add":
+      case "token.change":
       case "token.remove":
-        return machine.access.removeToken(change.tokenid)
-          ? undefined
-          : yield* new ConsoleRefused({ reason: "no-such-token", what: change.tokenid })
+        return yield* AccessConsole.apply(machine, change)
       case "task.kill": {
         const task = machine.tasks.find(change.upid)
         return task === undefined

@@ -26,10 +26,29 @@ export const ConsoleChange = Schema.Union(
     vmid: Vmid,
     state: Schema.NullOr(Schema.Literal("started", "stopped", "ignored", "disabled"))
   }),
-  /** A container made by `pct create`; `config` has keys and values as in its file, `description` among them. */
+  /** All guests that run are stopped. */
+  Schema.TaggedStruct("guests.stop", {}),
+  /** A guest made by `pct create` or `qm create`; `config` has keys and values as in its file, `description` among them. */
   Schema.TaggedStruct("guest.create", {
     vmid: Vmid,
+    type: Schema.optionalWith(Schema.Literal("lxc", "qemu"), { default: () => "lxc" as const }),
     config: Schema.Record({ key: Schema.NonEmptyString, value: Schema.String })
+  }),
+  /** `pct restore` of the archive at a volid or path; `config` are the keys that were given with it. */
+  Schema.TaggedStruct("guest.restore", {
+    vmid: Vmid,
+    archive: Schema.NonEmptyString,
+    storage: Schema.NonEmptyString,
+    force: Schema.Boolean,
+    unique: Schema.Boolean,
+    config: Schema.Record({ key: Schema.NonEmptyString, value: Schema.String })
+  }),
+  /** The guest's file below /etc/pve is written by hand, or lines are added to it. */
+  Schema.TaggedStruct("guest.file", {
+    vmid: Vmid,
+    type: Schema.Literal("lxc", "qemu"),
+    text: Schema.String,
+    append: Schema.Boolean
   }),
   /** `pct destroy --force`. */
   Schema.TaggedStruct("guest.destroy", { vmid: Vmid }),
@@ -43,20 +62,24 @@ export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("storage.remove", { storage: Schema.NonEmptyString }),
   /** Bytes that are left on a storage. */
   Schema.TaggedStruct("storage.avail", { storage: Schema.NonEmptyString, bytes: Schema.Int }),
-  /** The file system below a storage is another one: bytes that it holds at most, and bytes that are left on it. */
+  /** A file of so many bytes is written at the path, and takes them from its storage until it is removed. */
+  Schema.TaggedStruct("storage.written", { path: Schema.NonEmptyString, bytes: Schema.Int }),
+  /**
+   * The file system below a storage, or at a path, is another one: bytes that it holds at most, and bytes that are left on it.
+   */
   Schema.TaggedStruct("storage.size", { storage: Schema.NonEmptyString, total: Schema.Int, avail: Schema.Int }),
   /** A file at the path takes all that is left on its storage. */
   Schema.TaggedStruct("storage.filled", { path: Schema.NonEmptyString }),
   /** `mount` and `umount`: storages below the path come and go. */
   Schema.TaggedStruct("storage.mounted", { path: Schema.NonEmptyString, mounted: Schema.Boolean }),
-  /** `rm`: archives and templates at the path; the last part may be a pattern with `*`. */
+  /** `rm`: what lies at the path or is the volume; the last part of a path may be a pattern with `*`. */
   Schema.TaggedStruct("file.remove", { path: Schema.NonEmptyString }),
-  /** Damages an archive: it breaks off, or there is nothing in it. */
+  /** Damages the archive at a volid or path: it breaks off, or there is nothing in it. */
   Schema.TaggedStruct("archive.damage", {
     volid: Schema.NonEmptyString,
     damage: Schema.Literal("truncated", "empty")
   }),
-  /** A copy of an archive under another name, as good as it was or damaged. */
+  /** A copy of an archive under another name, as good as it was or damaged; both are volids or paths. */
   Schema.TaggedStruct("archive.copy", {
     from: Schema.NonEmptyString,
     to: Schema.NonEmptyString,
@@ -65,7 +88,26 @@ export const ConsoleChange = Schema.Union(
   /** `flock /var/run/vzdump.lock`: for so many seconds all backups of the node wait. */
   Schema.TaggedStruct("vzdump.lock", { seconds: Schema.Positive }),
   Schema.TaggedStruct("role.append", { roleid: Schema.NonEmptyString, privs: Privileges }),
-  Schema.TaggedStruct("user.set", { userid: Schema.NonEmptyString, enable: Schema.Literal(0, 1) }),
+  Schema.TaggedStruct("role.remove", { roleid: Schema.NonEmptyString }),
+  /** Adds a user, or changes what is given. */
+  Schema.TaggedStruct("user.set", {
+    userid: Schema.NonEmptyString,
+    enable: Schema.optional(Schema.Literal(0, 1)),
+    expire: Schema.optional(Schema.Int),
+    comment: Schema.optional(Schema.String),
+    groups: Schema.optional(Schema.Array(Schema.NonEmptyString))
+  }),
+  Schema.TaggedStruct("user.remove", { userid: Schema.NonEmptyString }),
+  Schema.TaggedStruct("group.add", { groupid: Schema.NonEmptyString }),
+  Schema.TaggedStruct("group.remove", { groupid: Schema.NonEmptyString }),
+  /** Adds a pool, or lets guests and storages in or out. */
+  Schema.TaggedStruct("pool.change", {
+    poolid: Schema.NonEmptyString,
+    leave: Schema.Boolean,
+    vms: Schema.Array(Vmid),
+    storages: Schema.Array(Schema.NonEmptyString)
+  }),
+  Schema.TaggedStruct("pool.remove", { poolid: Schema.NonEmptyString }),
   /** The daily clean-up of tasks that ended before a moment, in seconds since the epoch. */
   Schema.TaggedStruct("task.expire", { before: Schema.Int }),
   /** The power fails, and comes back: all guests are off, tasks are lost where they stood, locks stay. */
@@ -74,12 +116,23 @@ export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("peer.set", { node: Schema.NonEmptyString, online: Schema.Boolean }),
   Schema.TaggedStruct("role.set", { roleid: Schema.NonEmptyString, privs: Privileges }),
   Schema.TaggedStruct("acl.add", { entry: AclEntry }),
-  Schema.TaggedStruct("acl.remove", { path: Schema.String, ugid: Schema.String }),
+  /** One role of somebody on a path; without a role, all of them. */
+  Schema.TaggedStruct("acl.remove", {
+    path: Schema.String,
+    ugid: Schema.String,
+    roleid: Schema.optional(Schema.String)
+  }),
   Schema.TaggedStruct("token.add", {
     tokenid: Schema.NonEmptyString,
     privsep: Schema.optionalWith(Schema.Literal(0, 1), { default: () => 1 as const }),
     expire: Schema.optionalWith(Schema.Int, { default: () => 0 }),
+    comment: Schema.optional(Schema.String),
     secret: Schema.NonEmptyString
+  }),
+  Schema.TaggedStruct("token.change", {
+    tokenid: Schema.NonEmptyString,
+    privsep: Schema.optional(Schema.Literal(0, 1)),
+    expire: Schema.optional(Schema.Int)
   }),
   Schema.TaggedStruct("token.remove", { tokenid: Schema.NonEmptyString }),
   /** SIGKILL to a worker: its task is left without a last line, and a lock it held stays in the config. */
@@ -103,7 +156,8 @@ export class ConsoleRefused extends Schema.TaggedError<ConsoleRefused>()("Consol
     "no-such-user",
     "no-such-storage",
     "no-such-volume",
-    "exists-already"
+    "exists-already",
+    "restore-failed"
   ),
   what: Schema.String
 }) {

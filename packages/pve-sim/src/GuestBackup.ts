@@ -1,5 +1,6 @@
 import { parsePropertyString, propertyOf } from "@felhom/domain/PropertyString"
 import { Clock, Effect } from "effect"
+import { archivedConfig } from "./ArchivedConfig.ts"
 import {
   archiveName,
   type Compression,
@@ -10,8 +11,7 @@ import {
   packing
 } from "./BackupTarget.ts"
 import { archiveSize, tarTotals } from "./FileSystemLog.ts"
-import { copyConfig, type Guest, isRawKey, nameOf, setRunning, volumesOf } from "./Guest.ts"
-import { emptySection, renderGuestFile } from "./GuestFile.ts"
+import { copyConfig, type Guest, nameOf, setRunning, volumesOf } from "./Guest.ts"
 import { type Machine, nowSeconds } from "./Machine.ts"
 import { markBackups, type Retention } from "./Prune.ts"
 import { canSnapshot } from "./SnapshotFeature.ts"
@@ -32,17 +32,6 @@ export interface BackupManner {
   readonly protected: boolean
   /** What to prune afterwards; undefined: nothing. */
   readonly retention: Retention | undefined
-}
-
-/** Archives hold the configuration in force, without lock, parent, snapshots and pending changes (platform-facts 6.5). */
-const archivedConfig = (guest: Guest): string => {
-  const current = copyConfig(guest.file.current, emptySection())
-  current.values.delete("parent")
-  current.description = guest.file.current.description
-  const raw = Array.from(current.values).filter(([key]) => isRawKey(guest.type, key))
-  for (const [key] of raw) current.values.delete(key)
-  return renderGuestFile({ current, pending: new Map(), snapshots: new Map() }) +
-    raw.map(([key, value]) => `${key}: ${value}\n`).join("")
 }
 
 const mountLines = (guest: Guest): ReadonlyArray<string> =>

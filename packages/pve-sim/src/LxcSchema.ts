@@ -8,7 +8,8 @@ const numbered = (prefix: string, count: number, property: Property): Schema =>
 
 const cardName: Property = { type: "string", pattern: /^[-_.\p{L}\p{N}]+$/u }
 
-const net = propertyString({
+/** The parts of `netN`. */
+export const cardProperties: Schema = {
   name: cardName,
   bridge: Formats.optional(cardName),
   hwaddr: Values.of(Values.hwaddr),
@@ -24,11 +25,12 @@ const net = propertyString({
   link_down: Formats.flag,
   "host-managed": Formats.flag,
   type: Formats.choice("veth")
-})
+}
 
 const mountOption = "(?:discard|lazytime|noatime|nodev|noexec|nosuid)"
 
-const volumeProperties: Schema = {
+/** The parts of `rootfs`. */
+export const volumeProperties: Schema = {
   volume: { type: "string", format: Values.mountPath },
   size: Values.of(Values.diskSize),
   acl: Formats.flag,
@@ -44,7 +46,8 @@ const volumeProperties: Schema = {
   }
 }
 
-const mountProperties: Schema = {
+/** The parts of `mpN`. */
+export const mountProperties: Schema = {
   ...volumeProperties,
   mp: { type: "string", format: Values.mountPath },
   backup: Formats.flag,
@@ -59,7 +62,8 @@ const deviceProperties: Schema = {
   "deny-write": Formats.flag
 }
 
-const featureProperties: Schema = {
+/** The parts of `features` (platform-facts 5.2). */
+export const featureProperties: Schema = {
   ...Object.fromEntries(
     ["nesting", "keyctl", "fuse", "mknod", "force_rw_sys"].map((name) => [name, Formats.flag])
   ),
@@ -124,9 +128,13 @@ export const lxcConfigSchema: Schema = {
   timezone: Values.of(Values.containerTimezone),
   tty: Formats.integer(0, 6),
   unprivileged: Formats.flag,
-  ...numbered("net", 32, Values.of(net)),
+  ...numbered("net", 32, Values.of(propertyString(cardProperties))),
   ...numbered("mp", 256, Values.of(propertyString(mountProperties, "volume"))),
-  ...numbered("unused", 256, Values.of(propertyString({ volume: { type: "string", format: Values.volumeId } }, "volume"))),
+  ...numbered(
+    "unused",
+    256,
+    Values.of(propertyString({ volume: { type: "string", format: Values.volumeId } }, "volume"))
+  ),
   ...numbered("dev", 256, Values.of(propertyString(deviceProperties, "path")))
 }
 

@@ -52,6 +52,10 @@ export interface Machine {
   backupJobs: ReadonlyArray<{ readonly [key: string]: unknown }>
   /** Services that are stopped. */
   readonly down: Set<"pvedaemon" | "pmxcfs">
+  /** The firewall's options of guests, by id; none of one that never had any. */
+  readonly firewalls: Map<number, ReadonlyMap<string, string>>
+  /** Paths that root has mounted a file system on. */
+  readonly mounts: Set<string>
   /** The certificates below /etc/pve, as the API tells them; the leaf that pveproxy serves is `pve-ssl.pem`. */
   certificates: ReadonlyArray<CertificateInfo>
   readonly countRequest: (method: string, path: string) => void
@@ -178,6 +182,8 @@ const makeNode = (options: MachineOptions): Effect.Effect<Machine, never, Scope.
       peers: [],
       backupJobs: world.backup_jobs,
       down: new Set(),
+      firewalls: new Map(),
+      mounts: new Set(),
       certificates: recordedHost.certificates,
       countRequest: (method, path) => {
         const key = `${method} ${path}`

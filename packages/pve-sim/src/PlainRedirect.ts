@@ -42,7 +42,10 @@ export const tlsOrRedirect = (secure: Server, idleMillis: number, now: () => Dat
       socket.end(redirection(head, now()) ?? "")
     })
   }
+  const open = new Set<Socket>()
   const server = createServer((socket) => {
+    open.add(socket)
+    socket.once("close", () => open.delete(socket))
     // A peer that resets is gone, and nothing is owed to it.
     socket.on("error", () => socket.destroy())
     socket.setTimeout(idleMillis, () => socket.destroy())
@@ -57,7 +60,7 @@ export const tlsOrRedirect = (secure: Server, idleMillis: number, now: () => Dat
       secure.emit("connection", socket)
     }
     socket.on("readable", look)
-    server.once("close", () => socket.destroy())
   })
+  server.once("close", () => open.forEach((socket) => socket.destroy()))
   return server
 }

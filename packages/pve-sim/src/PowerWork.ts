@@ -107,6 +107,10 @@ export const start = (machine: Machine, worker: Worker, guest: Guest): Effect.Ef
       )
     }
     yield* checkLockUnlessMounted(guest)
+    if (guest.type === "lxc" && guest.file.current.values.get("unprivileged") === "1") {
+      const limited = volumesOf(guest, guest.file.current).some(({ text }) => /(?:^|,)quota=1(?:,|$)/.test(text))
+      if (limited) return yield* fail("Quotas are not supported by unprivileged containers.")
+    }
     if (guest.running) {
       return guest.type === "lxc" ? undefined : yield* fail(`VM ${guest.vmid} already running`)
     }

@@ -7,8 +7,8 @@ import { missing } from "./Endpoint.ts"
 import { formatLog, tarTotals } from "./FileSystemLog.ts"
 import { bytesOf, type Guest, isRawKey, isTemplate, makeGuest, setRunning, volumesOf } from "./Guest.ts"
 import { emptySection } from "./GuestFile.ts"
-import { bridgePath } from "./LxcPermissions.ts"
-import { allocateVolume, withFreshHwaddr } from "./LxcValues.ts"
+import { bridgeRefusal } from "./LxcPermissions.ts"
+import { allocateVolume, sizeText, withFreshHwaddr } from "./LxcValues.ts"
 import { type Machine, nowSeconds, randomUuid } from "./Machine.ts"
 import { start } from "./PowerWork.ts"
 import { typeOf } from "./StorageState.ts"
@@ -42,13 +42,6 @@ interface Planned {
 }
 
 const isVolumeKey = (key: string): boolean => /^(?:rootfs|mp\d+)$/.test(key)
-
-const sizeText = (bytes: number): string =>
-  bytes % 1024 ** 3 === 0
-    ? `${bytes / 1024 ** 3}G`
-    : bytes % 1024 ** 2 === 0
-    ? `${bytes / 1024 ** 2}M`
-    : `${Math.floor(bytes / 1024)}K`
 
 const optionsOf = (text: string): ReadonlyArray<string> =>
   parsePropertyString(text).entries
@@ -112,8 +105,7 @@ const permitted = (machine: Machine, job: Provision, archived: Guest, old: Guest
   Effect.gen(function*() {
     for (const [key, text] of archived.file.current.values) {
       if (!/^net\d+$/.test(key) || job.given.has(key)) continue
-      const path = bridgePath(text)
-      const refused = path === undefined ? undefined : missing(machine, job.identity, path, ["SDN.Use"])
+      const refused = bridgeRefusal(machine, job.identity, text)
       if (refused !== undefined) return yield* fail(`403 ${refused.message}`)
     }
     const unprivileged = job.unprivileged ?? archived.file.current.values.get("unprivileged") === "1"

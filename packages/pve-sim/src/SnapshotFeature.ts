@@ -1,17 +1,11 @@
 import { type Guest, volumesOf } from "./Guest.ts"
 import type { Machine } from "./Machine.ts"
 import { typeOf } from "./StorageState.ts"
+import { hasFeature } from "./VolumeFeature.ts"
 
 /** Whether every volume can be snapshotted where it lies (platform-facts 5.11). */
 export const canSnapshot = (machine: Machine, guest: Guest): boolean =>
-  volumesOf(guest, guest.file.current).every(({ source }) => {
-    // A bind or device mount has no storage.
-    if (source.startsWith("/")) return false
-    const storage = machine.storages.get(source.slice(0, source.indexOf(":")))
-    const type = storage === undefined ? undefined : typeOf(storage)
-    if (type === "btrfs" || type === "zfspool" || type === "lvmthin" || type === "rbd") return true
-    return guest.type === "qemu" && source.endsWith(".qcow2")
-  })
+  volumesOf(guest, guest.file.current).every(({ source }) => hasFeature(machine, guest.type, "snapshot", source))
 
 /**
  * Why a guest can't go back to a snapshot; undefined when it can. ZFS knows only the way to the latest snapshot of each volume

@@ -1,9 +1,9 @@
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { volumePath } from "./api/Content.ts"
 import { type ConsoleChange, ConsoleRefused } from "./ConsoleChange.ts"
 import { removeVolume } from "./GuestBackup.ts"
 import type { Machine } from "./Machine.ts"
-import { pathOf, type StorageState } from "./StorageState.ts"
+import { occupy, pathOf, type StorageState } from "./StorageState.ts"
 import type { Archive } from "./Volume.ts"
 
 type StorageChange = Extract<
@@ -19,10 +19,36 @@ const storageOf = (machine: Machine, storage: string): Effect.Effect<StorageStat
       : Effect.succeed(state)
   })
 
+/** The volid of what lies at a path in a storage's dump folder; a volid stays as it is. */
+export const volidOf = (machine: Machine, archive: string): string => {
+  const [, folder, file] = /^(\/.*)\/dump\/([^/]+)$/.exec(archive) ?? []
+  const state = Array.from(machine.storages.values()).find((one) => folder !== undefined && pathOf(one) === folder)
+  return state === undefined || file === undefined ? archive : `${state.storage}:backup/${file}`
+}
+
+/** The storages on the file system that a path lies on, the nearest mount point of them. */
+const above = (machine: Machine, path: string): ReadonlyArray<StorageState> => {
+  const holding = Array.from(machine.storages.values()).filter((one) =>
+    pathOf(one) !== "" && (path === pathOf(one) || path.startsWith(`${pathOf(one)}/`))
+  )
+  const nearest = Math.max(0, ...holding.map((one) => pathOf(one).length))
+  return holding.filter((one) => pathOf(one).length === nearest)
+}
+
+/** Whether what is to be mounted for a new storage is. */
+const isMounted = (machine: Machine, config: { readonly [key: string]: string }): boolean => {
+  const mountpoint = config["is_mountpoint"] ?? "no"
+  return ["0", "no"].includes(mountpoint) ||
+    machine.mounts.has(mountpoint.startsWith("/") ? mountpoint : config["path"] ?? "")
+}
+
 const set = (machine: Machine, storage: string, config: { readonly [key: string]: string }): void => {
   const state = machine.storages.get(storage)
   if (state !== undefined) {
-    state.config = { ...state.config, ...config }
+    // What has no value any more was deleted.
+    state.config = Object.fromEntries(
+      Object.entries({ ...state.config, ...config }).filter(([, value]) => value !== "")
+    )
     return
   }
   // A folder on another storage's file system has that one's room; all others lie on the root.
@@ -32,12 +58,14 @@ const set = (machine: Machine, storage: string, config: { readonly [key: string]
     .toSorted((a, b) => pathOf(b).length - pathOf(a).length)[0] ?? Array.from(machine.storages.values())[0]
   machine.storages.set(storage, {
     storage,
+    here: machine.node,
     config,
     total: root?.total ?? 0,
     used: root?.used ?? 0,
     avail: root?.avail ?? 0,
-    active: ["0", "no", undefined].includes(config["is_mountpoint"]) ? 1 : 0,
-    shared: 0
+    active: isMounted(machine, config) ? 1 : 0,
+    shared: 0,
+    files: new Map()
   })
   machine.content.set(storage, machine.content.get(storage) ?? [])
 }
@@ -64,6 +92,22 @@ const copy = (machine: Machine, from: string, to: string, how: "truncated" | "em
     const volumesOn = (volid: string) => machine.content.get(volid.slice(0, volid.indexOf(":")))
     const found = volumesOn(from)?.find((one) => one.volid === from)
     const target = volumesOn(to)
+    if (found === undefined && target !== undefined && how === "empty") {
+      const [, format = "tar.zst"] = /\.((?:tar|vma|tgz)[\w.]*)$/.exec(to) ?? []
+      target.push({
+        volid: to,
+        content: "backup",
+        format,
+        size: 0,
+        ctime: Math.floor((yield* Clock.currentTimeMillis) / 1000),
+        vmid: ownerOfArchive(to),
+        subtype: /vzdump-qemu-/.test(to) ? "qemu" : "lxc",
+        notes: undefined,
+        protected: false,
+        archive: { config: undefined, bytes: 0, truncated: false }
+      })
+      return
+    }
     if (found?.archive === undefined || target === undefined) {
       return yield* new ConsoleRefused({ reason: "no-such-volume", what: found?.archive === undefined ? from : to })
     }
@@ -96,36 +140,52 @@ export const apply = (machine: Machine, change: StorageChange): Effect.Effect<vo
         return
       }
       case "storage.size": {
-        const state = yield* storageOf(machine, change.storage)
-        state.total = change.total
-        state.avail = Math.min(change.avail, change.total)
-        state.used = state.total - state.avail
+        const mounted = Array.from(machine.storages.values()).filter((one) => pathOf(one) === change.storage)
+        for (const state of mounted.length > 0 ? mounted : [yield* storageOf(machine, change.storage)]) {
+          state.total = change.total
+          state.avail = Math.min(change.avail, change.total)
+          state.used = state.total - state.avail
+        }
         return
       }
+      case "storage.written":
+        for (const state of above(machine, change.path)) {
+          const bytes = Math.min(change.bytes, state.avail)
+          occupy(state, bytes)
+          state.files.set(change.path, bytes)
+        }
+        return
       case "storage.filled":
-        for (const state of machine.storages.values()) {
-          if (pathOf(state) !== "" && change.path.startsWith(`${pathOf(state)}/`)) {
-            state.used = state.total
-            state.avail = 0
-          }
+        for (const state of above(machine, change.path)) {
+          state.files.set(change.path, state.avail)
+          state.used = state.total
+          state.avail = 0
         }
         return
       case "storage.mounted":
+        if (change.mounted) machine.mounts.add(change.path)
+        else machine.mounts.delete(change.path)
         for (const state of machine.storages.values()) {
           const path = pathOf(state)
           if (path === change.path || path.startsWith(`${change.path}/`)) state.active = change.mounted ? 1 : 0
         }
         return
       case "file.remove":
+        for (const state of above(machine, change.path)) {
+          occupy(state, -(state.files.get(change.path) ?? 0))
+          state.files.delete(change.path)
+        }
         for (const volumes of Array.from(machine.content.values())) {
           for (const volume of volumes) {
-            if (matches(change.path, volumePath(machine, volume.volid, volume.content))) removeVolume(machine, volume)
+            const goes = change.path === volume.volid ||
+              matches(change.path, volumePath(machine, volume.volid, volume.content))
+            if (goes) removeVolume(machine, volume)
           }
         }
         return
       case "archive.damage":
-        return yield* copy(machine, change.volid, change.volid, change.damage)
+        return yield* copy(machine, volidOf(machine, change.volid), volidOf(machine, change.volid), change.damage)
       case "archive.copy":
-        return yield* copy(machine, change.from, change.to, change.damage)
+        return yield* copy(machine, volidOf(machine, change.from), volidOf(machine, change.to), change.damage)
     }
   })

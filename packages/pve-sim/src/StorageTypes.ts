@@ -82,7 +82,18 @@ const types: { readonly [type: string]: StorageType } = {
   }
 }
 
-export const storageTypes: ReadonlyArray<string> = Object.keys(types)
+/** All types that Proxmox has. Those that are not played are known by name alone. */
+export const storageTypes: ReadonlyArray<string> = [
+  ...Object.keys(types),
+  "cephfs",
+  "esxi",
+  "iscsi",
+  "iscsidirect",
+  "rbd",
+  "zfs"
+].sort()
+
+export const isPlayed = (type: string): boolean => type in types
 
 /** Every option that some type has, but for the few whose values have a format of their own. */
 export const storageOptions: ReadonlyArray<string> = Array.from(

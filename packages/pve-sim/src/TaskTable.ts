@@ -86,6 +86,7 @@ export class TaskTable {
       for (const old of setup.before.toReversed()) {
         const parts = parseUpid(old.upid)
         if (Either.isLeft(parts)) continue
+        if (old.status === undefined || old.endtime === undefined) continue
         const last = old.status === "OK" || old.status.startsWith("WARNINGS: ") ? old.status : `ERROR: ${old.status}`
         table.#tasks.push({
           upid: formatUpid(parts.right),

@@ -215,6 +215,7 @@ const ofBothTypes: ReadonlyArray<Row> = (["lxc", "qemu"] as const).flatMap((type
     ["POST", `${path}/firewall/ipset`, guest("VM.Config.Network")],
     ["GET", `${path}/firewall/log`, guest("VM.Console")],
     ["GET", `${path}/firewall/refs`, guest("VM.Audit")],
+    ["GET", `${path}/firewall/rules`, guest("VM.Audit")],
     ["POST", `${path}/firewall/rules`, guest("VM.Config.Network")],
     ["GET,PUT,DELETE", `${path}/firewall/rules/{pos}`, guest("VM.Config.Network")],
     ["GET,POST", `${path}/migrate`, guest("VM.Migrate")],

@@ -65,6 +65,12 @@ export const dnsName = matching(
 )
 export const dnsNames: Format = { ...dnsName, list: true }
 
+/** A machine, by address or by name. */
+export const server = judged(
+  (value) => isIpv4(value) || isIpv6(value) || dnsName.check(value, "") === undefined,
+  () => "value does not look like a valid server name or IP address"
+)
+
 export const diskSize = matching(
   /^\d+(?:\.\d+)?(?:[KMGT](?:iB)?)?$/,
   (value) => `value does not look like a valid disk size: ${value}`

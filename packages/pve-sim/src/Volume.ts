@@ -1,5 +1,6 @@
 import { parsePropertyString, propertyOf } from "@felhom/domain/PropertyString"
 import { Either, Schema } from "effect"
+import { archivedConfig } from "./ArchivedConfig.ts"
 import { bytesOf, type Guest, volumesOf } from "./Guest.ts"
 import type { World } from "./World.ts"
 
@@ -39,10 +40,24 @@ const WorldVolume = Schema.Struct({
   vmid: Schema.optional(Schema.Int),
   subtype: Schema.optional(Schema.String),
   notes: Schema.optional(Schema.String),
-  protected: Schema.optional(Schema.Number)
+  protected: Schema.optional(Schema.Number),
+  /** Of a backup: the configuration in it, as `extractconfig` gives it. */
+  archive_config: Schema.optional(Schema.String)
 })
 
 const decodeVolumes = Schema.decodeUnknownEither(Schema.Array(WorldVolume))
+
+/** What is in an archive that was there before: nobody told, so it holds its guest as that is now. */
+const archiveOf = (
+  row: typeof WorldVolume.Type,
+  guests: ReadonlyMap<number, Guest>
+): { readonly archive?: Archive } => {
+  const guest = guests.get(row.vmid ?? 0)
+  const config = row.archive_config ?? (guest === undefined ? undefined : archivedConfig(guest))
+  return row.content === "backup" && config !== undefined
+    ? { archive: { config, bytes: guest?.bytes ?? row.size, truncated: false } }
+    : {}
+}
 
 /**
  * What the world lists, and the guests' own volumes besides: an ordinary token does not see those, so a world that was taken
@@ -55,8 +70,9 @@ export const loadContent = (world: World, guests: ReadonlyMap<number, Guest>): M
     const listed = decodeVolumes(world.storage_content[storage] ?? [])
     content.set(
       storage,
-      Either.isLeft(listed) ? [] : listed.right.map((row) => ({
+      Either.isLeft(listed) ? [] : listed.right.map(({ archive_config, ...row }) => ({
         ...row,
+        ...archiveOf({ ...row, archive_config }, guests),
         vmid: row.vmid,
         subtype: row.subtype,
         notes: row.notes,

@@ -6,10 +6,20 @@ const WorldGuest = Schema.Struct({
   vmid: Schema.Int,
   type: Schema.Literal("lxc", "qemu"),
   status: Schema.Literal("running", "stopped"),
-  lock: Schema.NullOr(Schema.String),
+  lock: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
   /** The text under /etc/pve, snapshots and pending changes included; its SHA-1 is the digest (platform-facts 5.9). */
   config_file: Schema.String
 })
+
+/** A list as the API gives it here and there: names in one text, with commas. */
+const Names = Schema.Union(
+  Schema.Array(Schema.String),
+  Schema.transform(Schema.String, Schema.Array(Schema.String), {
+    strict: true,
+    decode: (text) => text.split(/[\s,;]+/).filter((name) => name !== ""),
+    encode: (names) => names.join(",")
+  })
+)
 
 const OpenRecord = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
@@ -52,38 +62,40 @@ export const World = Schema.Struct({
   storages: Schema.Array(Schema.extend(Schema.Struct({ storage: Schema.String, type: Schema.String }), Config)),
   storage_status: Schema.Array(Schema.Struct({
     storage: Schema.String,
-    total: Schema.Number,
-    used: Schema.Number,
-    avail: Schema.Number,
-    active: Schema.Literal(0, 1),
-    enabled: Schema.Literal(0, 1),
-    shared: Schema.Literal(0, 1)
+    total: Schema.optionalWith(Schema.Number, { default: () => 0 }),
+    used: Schema.optionalWith(Schema.Number, { default: () => 0 }),
+    avail: Schema.optionalWith(Schema.Number, { default: () => 0 }),
+    active: Schema.optionalWith(Schema.Literal(0, 1), { default: () => 0 as const }),
+    enabled: Schema.optionalWith(Schema.Literal(0, 1), { default: () => 1 as const }),
+    shared: Schema.optionalWith(Schema.Literal(0, 1), { default: () => 0 as const })
   })),
-  storage_content: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+  storage_content: Schema.optionalWith(Schema.Record({ key: Schema.String, value: Schema.Unknown }), {
+    default: () => ({})
+  }),
   /** The other nodes, and the cluster's name, when the host is in one. */
   peers: Schema.optionalWith(Schema.Array(WorldPeer), { default: () => [] }),
   cluster_name: Schema.optionalWith(Schema.String, { default: () => "pve-sim" }),
   /** Backup jobs as `GET /cluster/backup` gives them. */
   backup_jobs: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
-  bridges: Schema.Array(Schema.String),
+  bridges: Schema.optionalWith(Schema.Array(Schema.String), { default: () => ["vmbr0"] }),
   /** `poolid`, `comment` and `members`: objects with a `vmid` or a `storage`. */
-  pools: Schema.Array(OpenRecord),
+  pools: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
   groups: Schema.optionalWith(
     Schema.Array(Schema.Struct({
       groupid: Schema.String,
       comment: Schema.optional(Schema.String),
-      users: Schema.Array(Schema.String)
+      users: Schema.optionalWith(Names, { default: () => [] })
     })),
     { default: () => [] }
   ),
-  disks: Schema.Array(OpenRecord),
-  network: Schema.Array(OpenRecord),
-  roles: Schema.Record({ key: Schema.String, value: Schema.Array(Schema.String) }),
+  disks: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
+  network: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
+  roles: Schema.Record({ key: Schema.String, value: Names }),
   acl: Schema.Array(AclEntry),
   users: Schema.Array(Schema.Struct({
     userid: Schema.String,
-    enable: Schema.Number,
-    expire: Schema.Number,
+    enable: Schema.optionalWith(Schema.Number, { default: () => 1 }),
+    expire: Schema.optionalWith(Schema.Number, { default: () => 0 }),
     "realm-type": Schema.optional(Schema.String),
     firstname: Schema.optional(Schema.String),
     lastname: Schema.optional(Schema.String),
@@ -92,13 +104,17 @@ export const World = Schema.Struct({
     keys: Schema.optional(Schema.String)
   })),
   tokens: Schema.Array(WorldToken),
-  cluster_tasks_at_start: Schema.Array(Schema.Struct({
-    upid: Schema.String,
-    user: Schema.String,
-    tokenid: Schema.optional(Schema.String),
-    endtime: Schema.Number,
-    status: Schema.String
-  }))
+  /** Those without an end were still running; what became of them nobody knows. */
+  cluster_tasks_at_start: Schema.optionalWith(
+    Schema.Array(Schema.Struct({
+      upid: Schema.String,
+      user: Schema.String,
+      tokenid: Schema.optional(Schema.String),
+      endtime: Schema.optional(Schema.Number),
+      status: Schema.optional(Schema.String)
+    })),
+    { default: () => [] }
+  )
 })
 export type World = typeof World.Type
 

@@ -6,6 +6,8 @@ import * as Content from "./api/Content.ts"
 import * as CreateLxc from "./api/CreateLxc.ts"
 import * as Disks from "./api/Disks.ts"
 import * as Groups from "./api/Groups.ts"
+import * as GuestFirewall from "./api/GuestFirewall.ts"
+import * as GuestIndexes from "./api/GuestIndexes.ts"
 import * as Guests from "./api/Guests.ts"
 import * as Jobs from "./api/Jobs.ts"
 import * as Lifecycle from "./api/Lifecycle.ts"
@@ -38,6 +40,8 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...CreateLxc.endpoints,
   ...Disks.endpoints,
   ...Groups.endpoints,
+  ...GuestFirewall.endpoints,
+  ...GuestIndexes.endpoints,
   ...Guests.endpoints,
   ...Jobs.endpoints,
   ...Lifecycle.endpoints,

@@ -4,11 +4,11 @@ import { isSet, required, textOf, vmidOf } from "../CallParameters.ts"
 import { anyone, type Call, type Endpoint, may, missing } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { type Guest, lockOf, makeGuest } from "../Guest.ts"
-import { keyRefusal } from "../LxcPermissions.ts"
+import { keyRefusal, sourceOf } from "../LxcPermissions.ts"
 import { lxcConfigSchema } from "../LxcSchema.ts"
 import { normaliseValue } from "../LxcValues.ts"
 import { provision } from "../RestoreWork.ts"
-import { holds, unusable } from "../StorageState.ts"
+import { holds, notEnabled, unusable } from "../StorageState.ts"
 import * as Values from "../ValueFormats.ts"
 import { volumeRefusal } from "../VolumeAccess.ts"
 
@@ -50,8 +50,7 @@ const mayExist = (call: Call): Effect.Effect<void, ApiFailure> =>
     if (old.file.current.values.get("protection") === "1") {
       return Effect.fail(died(`unable to restore CT ${vmid} - protection mode enabled`))
     }
-    const lock = lockOf(old)
-    return lock === undefined ? Effect.void : Effect.fail(died(`CT is locked (${lock})`))
+    return Effect.void
   })
 
 const mayAllocate = (call: Call): boolean => {
@@ -78,52 +77,27 @@ const keysPermitted = (call: Call): ApiFailure | undefined => {
   const guest = blank(call)
   for (const [key, value] of call.parameters) {
     const asKey = key === "description" || !own.has(key)
-    const refused = asKey ? keyRefusal(call, guest, key, value) : undefined
+    const refused = asKey ? keyRefusal(call, guest, key, value, textOf(call, "pool")) : undefined
     if (refused !== undefined) return refused
   }
   return undefined
 }
 
-const backupOwner = /:backup\/vzdump-(?:lxc|qemu|openvz)-(\d+)-/
-
-/** Whether the source may be read; an archive that is not there is judged by its name. */
-const sourceRefusal = (call: Call): ApiFailure | undefined => {
-  const volid = required(call, "ostemplate")
-  const storage = volid.slice(0, Math.max(0, volid.indexOf(":")))
-  if (storage === "") return forbidden()
-  const content = isSet(call, "restore") ? "backup" : "vztmpl"
-  const owner = backupOwner.exec(volid)?.[1]
-  const found = (call.machine.content.get(storage) ?? []).find((one) => one.volid === volid)
-  return volumeRefusal(
-    call,
-    storage,
-    found ?? {
-      volid,
-      content,
-      format: "",
-      size: 0,
-      ctime: 0,
-      vmid: owner === undefined ? undefined : Number(owner),
-      subtype: undefined,
-      notes: undefined,
-      protected: false
-    }
-  )
-}
-
-const storagesOf = (call: Call): ReadonlySet<string> => {
+/** The storages that the new volumes lie on, in the order of their keys. */
+const storagesOf = (call: Call): ReadonlyArray<string> => {
   const fallback = textOf(call, "storage") ?? "local"
-  const named = Array.from(call.parameters).flatMap(([key, value]) =>
-    /^(?:rootfs|mp\d+)$/.test(key) && value !== undefined ? [/^([^:,/]+):/.exec(value)?.[1] ?? fallback] : []
-  )
-  return new Set(call.parameters.has("rootfs") ? named : [fallback, ...named])
+  const named = Array.from(call.parameters)
+    .filter(([key]) => /^(?:rootfs|mp\d+)$/.test(key))
+    .toSorted(([a], [b]) => Number(b === "rootfs") - Number(a === "rootfs"))
+    .map(([, value = ""]) => /^([^:,/]+):/.exec(sourceOf(value))?.[1] ?? fallback)
+  return call.parameters.has("rootfs") ? named : [fallback]
 }
 
 const storagesUsable = (call: Call): Effect.Effect<void, ApiFailure> =>
   Effect.gen(function*() {
     const { identity, machine } = call
     for (const storage of storagesOf(call)) {
-      const trouble = unusable(machine.storages, storage)
+      const trouble = notEnabled(machine.storages, storage)
       if (trouble !== undefined) return yield* died(trouble)
       const state = machine.storages.get(storage)
       if (state !== undefined && !holds(state, "rootdir")) {
@@ -131,17 +105,27 @@ const storagesUsable = (call: Call): Effect.Effect<void, ApiFailure> =>
       }
       const refused = missing(machine, identity, `/storage/${storage}`, ["Datastore.AllocateSpace"])
       if (refused !== undefined) return yield* refused
+      const offline = unusable(machine.storages, storage)
+      if (offline !== undefined) return yield* died(offline)
     }
   })
+
+/** Who overwrites a guest by its right to back it up may not take away that it is unprivileged (platform-facts 1.2.1). */
+const mayMakePrivileged = (call: Call): ApiFailure | undefined => {
+  const old = call.machine.guests.get(vmidOf(call))
+  return old?.file.current.values.get("unprivileged") === "1" && textOf(call, "unprivileged") === "0" &&
+      !may(call, `/vms/${vmidOf(call)}`, "VM.Allocate")
+    ? missing(call.machine, call.identity, "/", ["Sys.Modify"])
+    : undefined
+}
 
 const values = (call: Call): Effect.Effect<ReadonlyMap<string, string>, ApiFailure> =>
   Effect.gen(function*() {
     const given = new Map<string, string>()
-    const guest = blank(call)
     for (const [key, value] of call.parameters) {
       if (own.has(key) || value === undefined) continue
       // Volumes are made by the worker.
-      given.set(key, /^(?:rootfs|mp\d+)$/.test(key) ? value : yield* normaliseValue(call.machine, guest, key, value))
+      given.set(key, /^(?:rootfs|mp\d+)$/.test(key) ? value : yield* normaliseValue(call.machine, key, value))
     }
     return given
   })
@@ -182,19 +166,23 @@ const post: Endpoint = {
         return yield* forbidden(`pool '${pool}' does not exist`)
       }
       if (!mayAllocate(call)) return yield* forbidden()
-      const forbiddenKey = keysPermitted(call)
+      const forbiddenKey = mayMakePrivileged(call) ?? keysPermitted(call)
       if (forbiddenKey !== undefined) return yield* forbiddenKey
-      const unreadable = sourceRefusal(call)
+      const unreadable = volumeRefusal(call, required(call, "ostemplate"), {
+        vmid: vmidOf(call),
+        content: restore ? "backup" : "vztmpl"
+      })
       if (unreadable !== undefined) return yield* unreadable
-      if (
-        Array.from(call.parameters.keys()).some((key) => /^mp\d+$/.test(key)) && restore &&
-        !call.parameters.has("rootfs")
-      ) {
-        return yield* badParameters({ rootfs: "mountpoints also require rootfs" })
+      const hasMounts = Array.from(call.parameters.keys()).some((key) => /^mp\d+$/.test(key))
+      if (hasMounts && !call.parameters.has("rootfs")) {
+        return yield* died("mount points configured, but 'rootfs' not set - aborting")
       }
       yield* storagesUsable(call)
       const given = yield* values(call)
       const unprivileged = textOf(call, "unprivileged")
+      const old = machine.guests.get(vmidOf(call))
+      const lock = old === undefined ? undefined : lockOf(old)
+      if (lock !== undefined) return yield* died(`unable to restore CT ${vmidOf(call)} - CT is locked (${lock})`)
       const data = yield* machine.tasks.start({
         type: restore ? "vzrestore" : "vzcreate",
         id: String(vmidOf(call)),

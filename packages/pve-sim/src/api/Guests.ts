@@ -1,12 +1,12 @@
 import { Clock, Deferred, Effect } from "effect"
 import { badParameters, died } from "../ApiFailure.ts"
-import { isSet, required, textOf, vmidOf } from "../CallParameters.ts"
+import { choiceOf, isSet, textOf, vmidOf } from "../CallParameters.ts"
 import { all, anyone, type Call, type Endpoint, type Json, may } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { digestOf, type Guest, isRawKey, pendingDeletes, sectionAsApi, volumesOf, withPending } from "../Guest.ts"
 import { currentStatus, statusRow } from "../GuestStatus.ts"
 import { guestOf } from "../Machine.ts"
-import { canSnapshot } from "../SnapshotFeature.ts"
+import { hasFeature } from "../VolumeFeature.ts"
 
 type GuestType = "lxc" | "qemu"
 
@@ -117,14 +117,12 @@ const feature = (type: GuestType): Endpoint => ({
     Effect.gen(function*() {
       const guest = yield* theGuest(call, type)
       const snapshot = textOf(call, "snapname")
-      if (snapshot !== undefined && !guest.file.snapshots.has(snapshot)) {
-        return yield* died(`snapshot '${snapshot}' does not exist`)
-      }
-      // A full copy needs nothing of the storage but to be read; mounts that are no volumes can't be copied.
-      const volumes = volumesOf(guest, guest.file.current)
-      const has = required(call, "feature") === "copy"
-        ? volumes.every(({ source }) => !source.startsWith("/"))
-        : canSnapshot(call.machine, guest)
+      const section = snapshot === undefined ? guest.file.current : guest.file.snapshots.get(snapshot)
+      if (section === undefined) return yield* died(`snapshot '${snapshot}' does not exist`)
+      const wanted = choiceOf(call, "feature", ["snapshot", "clone", "copy"]) ?? "snapshot"
+      const has = volumesOf(guest, section).every(({ source }) =>
+        hasFeature(call.machine, type, wanted, source, snapshot !== undefined)
+      )
       return {
         data: type === "lxc" ? { hasFeature: has ? 1 : 0 } : { hasFeature: has ? 1 : 0, nodes: [call.machine.node] }
       }

@@ -7,11 +7,14 @@ import { growLog } from "../FileSystemLog.ts"
 import * as Formats from "../Formats.ts"
 import { bytesOf, digestOf, type Guest, lockOf, volumesOf } from "../Guest.ts"
 import { keyRefusal } from "../LxcPermissions.ts"
+import { sizeText } from "../LxcValues.ts"
 import { guestOf, type Machine } from "../Machine.ts"
 import { splitList } from "../ParameterSchema.ts"
 import { stop } from "../PowerWork.ts"
+import { unusable } from "../StorageState.ts"
 import type { Worker } from "../TaskTable.ts"
 import type { Volume } from "../Volume.ts"
+import { parseVolid } from "../VolumeName.ts"
 import { checkLock, fail, workOn } from "../WorkerChecks.ts"
 import { volumePath } from "./Content.ts"
 
@@ -39,6 +42,7 @@ export const removeGuest = (machine: Machine, guest: Guest, unreferenced = false
     machine.content.set(storage, volumes.filter((one) => !goes(one)))
   }
   machine.access.removeGuest(guest.vmid)
+  machine.firewalls.delete(guest.vmid)
   machine.guests.delete(guest.vmid)
 }
 
@@ -118,9 +122,18 @@ const destroy = (type: GuestType): Endpoint => ({
 })
 
 const sized = (text: string, bytes: number): string => {
-  const size = bytes % 1024 ** 3 === 0 ? `${bytes / 1024 ** 3}G` : `${Math.floor(bytes / 1024 ** 2)}M`
+  const size = sizeText(bytes)
   return /(?:^|,)size=/.test(text) ? text.replace(/size=[^,]*/, `size=${size}`) : `${text},size=${size}`
 }
+
+/** What comes of a mount that is not there: nothing is read as a property string, and lacks all that must be in one. */
+export const noVolume = new ApiFailure({
+  status: 500,
+  message: "format error",
+  errors: Object.fromEntries(
+    ["volume", "mp"].map((name) => [name, "property is missing and it is not optional"])
+  )
+})
 
 const growVolume = (machine: Machine, volid: string, bytes: number): void => {
   for (const [storage, volumes] of machine.content) {
@@ -144,28 +157,30 @@ const resize: Endpoint = {
       const { identity, machine } = call
       const disk = required(call, "disk")
       const guest = yield* guestOf(machine, "lxc", vmidOf(call))
+      const lock = lockOf(guest)
+      if (lock !== undefined) return yield* died(`CT is locked (${lock})`)
       // The leftover key `disk` falls to the privilege of all other keys (platform-facts 7.1).
       const refused = keyRefusal(call, guest, "disk", disk)
       if (refused !== undefined) return yield* refused
-      const lock = lockOf(guest)
       const digest = textOf(call, "digest")
       if (digest !== undefined && digest !== digestOf(guest)) {
         return yield* died("detected modified configuration - file changed by other user? Try again.")
       }
-      if (lock !== undefined) return yield* died(`CT is locked (${lock})`)
       const volume = volumesOf(guest, guest.file.current).find(({ key }) => key === disk)
-      if (volume === undefined) {
-        return yield* new ApiFailure({
-          status: 500,
-          message: "format error",
-          errors: Object.fromEntries(
-            ["volume", "mp"].map((name) => [name, "property is missing and it is not optional"])
-          )
-        })
+      if (volume === undefined) return yield* noVolume
+      const storage = volume.source.slice(0, Math.max(0, volume.source.indexOf(":")))
+      const named = parseVolid(machine, volume.source)
+      if (named === undefined) return yield* died(`unable to parse volume ID '${volume.source}'`)
+      if (typeof named === "string") return yield* died(named)
+      if (named.owner !== guest.vmid) {
+        return yield* died(
+          `can't resize mount point owned by another container (${named.owner}) at /usr/share/perl5/PVE/API2/LXC.pm line 2386.`
+        )
       }
-      const storage = volume.source.slice(0, volume.source.indexOf(":"))
       const noSpace = missing(machine, identity, `/storage/${storage}`, ["Datastore.AllocateSpace"])
       if (noSpace !== undefined) return yield* noSpace
+      const offline = unusable(machine.storages, storage)
+      if (offline !== undefined) return yield* died(offline)
       const before = bytesOf(/(?:^|,)size=([^,]*)/.exec(volume.text)?.[1])
       const asked = required(call, "size")
       const after = asked.startsWith("+") ? before + bytesOf(asked.slice(1)) : bytesOf(asked)

@@ -1,27 +1,59 @@
 import { Effect } from "effect"
-import { type ApiFailure, died } from "../ApiFailure.ts"
-import { vmidOf } from "../CallParameters.ts"
-import { type ConfigRequest, configRequest, mayChange } from "../ConfigRequest.ts"
+import { type ApiFailure, badParameters, died } from "../ApiFailure.ts"
+import { textOf, vmidOf } from "../CallParameters.ts"
+import { type ConfigRequest, mayChange } from "../ConfigRequest.ts"
 import { anyOf, type Call, type Endpoint } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { type Guest, pendingDeletes } from "../Guest.ts"
 import { keyRefusal, sourceOf } from "../LxcPermissions.ts"
-import { deletesLive, lxcConfigSchema, setsLive } from "../LxcSchema.ts"
-import { normaliseValue } from "../LxcValues.ts"
+import { cardProperties, deletesLive, lxcConfigSchema, setsLive } from "../LxcSchema.ts"
+import { appliedMount, mountTrouble, normaliseValue } from "../LxcValues.ts"
 import { guestOf, type Machine, takeTime } from "../Machine.ts"
+import { splitList } from "../ParameterSchema.ts"
+import { readProperties } from "../PropertyFormat.ts"
 
-const permitted = (call: Call, guest: Guest, request: ConfigRequest): Effect.Effect<void, ApiFailure> => {
-  const keys: ReadonlyArray<readonly [string, string | undefined]> = [
-    ...request.remove.map((key) => [key, undefined] as const),
-    ...request.set,
-    ...request.revert.map((key) => [key, undefined] as const)
-  ]
-  for (const [key, value] of keys) {
-    const refused = keyRefusal(call, guest, key, value)
-    if (refused !== undefined) return Effect.fail(refused)
+/** What the request asks for; which of it may be is looked at under the lock. */
+const requestOf = (call: Call): Effect.Effect<ConfigRequest, ApiFailure> =>
+  Effect.suspend(() => {
+    const own = new Set(["node", "vmid", "digest", "delete", "revert"])
+    const set = new Map(Array.from(call.parameters).filter(([key]) => !own.has(key)))
+    return set.size === 0 && !call.parameters.has("delete") && !call.parameters.has("revert")
+      ? Effect.fail(died("no options specified"))
+      : Effect.succeed({
+        set,
+        remove: splitList(textOf(call, "delete")),
+        revert: splitList(textOf(call, "revert")),
+        digest: textOf(call, "digest")
+      })
+  })
+
+const contradiction = ({ remove, revert, set }: ConfigRequest): ApiFailure | undefined => {
+  const given = (key: string): boolean => set.get(key) !== undefined
+  for (const key of revert) {
+    if (!(key in lxcConfigSchema)) return badParameters({ revert: `unknown option '${key}'` })
+    if (given(key)) return badParameters({ revert: `you can't use '-${key}' and '-revert ${key}' at the same time` })
   }
-  return Effect.void
+  for (const key of remove) {
+    if (!(key in lxcConfigSchema)) return badParameters({ delete: `unknown option '${key}'` })
+    if (given(key)) return badParameters({ delete: `you can't use '-${key}' and -delete ${key}' at the same time` })
+    if (revert.includes(key)) {
+      return badParameters({ delete: `you can't use '-delete ${key}' and '-revert ${key}' at the same time` })
+    }
+  }
+  return undefined
 }
+
+/** In Proxmox's order: what goes, what is reverted, what makes no sense, and what is set. */
+const permitted = (call: Call, guest: Guest, request: ConfigRequest): Effect.Effect<void, ApiFailure> =>
+  Effect.suspend(() => {
+    const refusedOf = (keys: Iterable<readonly [string, string | undefined]>): ApiFailure | undefined =>
+      Array.from(keys).map(([key, value]) => keyRefusal(call, guest, key, value)).find((refused) =>
+        refused !== undefined
+      )
+    const refused = refusedOf([...request.remove, ...request.revert].map((key) => [key, undefined] as const)) ??
+      contradiction(request) ?? refusedOf(request.set)
+    return refused === undefined ? Effect.void : Effect.fail(refused)
+  })
 
 const setPendingDeletes = (guest: Guest, keys: ReadonlyArray<string>): void => {
   if (keys.length === 0) guest.file.pending.delete("delete")
@@ -65,38 +97,73 @@ const removeKey = (machine: Machine, guest: Guest, key: string): void => {
   if (/^unused\d+$/.test(key)) destroyVolume(machine, before)
 }
 
-const setKey = (guest: Guest, key: string, value: string): void => {
-  withdraw(guest, key)
-  const before = guest.file.current.values.get(key)
-  // A mount point that is there already can't be swapped under a running guest; a new one can be added.
-  const live = /^(?:rootfs|mp\d+)$/.test(key) ? before === undefined : setsLive(key)
-  if (guest.running && !live && before !== value) {
-    guest.file.pending.set(key, value)
-    return
-  }
-  guest.file.current.values.set(key, value)
-  if (before !== undefined && /^mp\d+$/.test(key) && sourceOf(before) !== sourceOf(value)) keepUnused(guest, before)
+const setKey = (machine: Machine, guest: Guest, key: string, value: string): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    withdraw(guest, key)
+    const { values } = guest.file.current
+    const before = values.get(key)
+    const isMount = /^mp\d+$/.test(key)
+    // A mount point that is there already can't be swapped under a running guest; a new one can be added.
+    const live = isMount ? before === undefined : setsLive(key)
+    if (guest.running && !live) {
+      if (before !== value) guest.file.pending.set(key, value)
+      return
+    }
+    const applied = isMount ? yield* appliedMount(machine, guest.vmid, value) : value
+    values.set(key, applied)
+    if (before !== undefined && isMount && sourceOf(before) !== sourceOf(applied)) keepUnused(guest, before)
+  })
+
+const isProtected = (guest: Guest): boolean => guest.file.current.values.get("protection") === "1"
+
+/** Why a key can't be taken away, in Proxmox's words; one that is not set is let pass. */
+const removeTrouble = (guest: Guest, key: string): string | undefined => {
+  const { current, pending } = guest.file
+  if (!current.values.has(key) && !pending.has(key)) return undefined
+  if (["memory", "rootfs", "ostype"].includes(key)) return `unable to delete required option '${key}'`
+  if (key === "unprivileged") return "unable to delete read-only option: 'unprivileged'"
+  return /^(?:mp|unused)\d+$/.test(key) && isProtected(guest)
+    ? `can't remove CT ${guest.vmid} drive '${key}' - protection mode enabled`
+    : undefined
 }
 
-const neverDeleted = new Set(["memory", "rootfs", "ostype", "unprivileged"])
+/** The largest packet that a bridge takes; a bridge is made with this. */
+const bridgeMtu = 1500
+
+const cardTrouble = (key: string, text: string): string | undefined => {
+  const card = readProperties(text, cardProperties)
+  if (typeof card === "string") return undefined
+  const mtu = Number(card.get("mtu") ?? "0")
+  if (mtu > bridgeMtu) return `${key}: MTU size '${mtu}' is bigger than bridge MTU '${bridgeMtu}'`
+  return card.get("host-managed") === "1" && card.get("ip6") === "auto" && card.get("link_down") !== "1"
+    ? `${key}: SLAAC is not supported for host-managed network configuration.`
+    : undefined
+}
+
+const setTrouble = (machine: Machine, guest: Guest, key: string, value: string): string | undefined => {
+  if (/^(?:rootfs|mp\d+)$/.test(key)) {
+    return isProtected(guest)
+      ? `can't update CT ${guest.vmid} drive '${key}' - protection mode enabled`
+      : mountTrouble(machine, value)
+  }
+  if (key === "unprivileged") return "unable to modify read-only option: 'unprivileged'"
+  return /^net\d+$/.test(key) ? cardTrouble(key, value) : undefined
+}
 
 const apply = (machine: Machine, guest: Guest, request: ConfigRequest): Effect.Effect<void, ApiFailure> =>
   Effect.gen(function*() {
-    for (const key of request.remove) {
-      if (neverDeleted.has(key)) return yield* died(`unable to delete required option '${key}'`)
-    }
-    if (request.set.has("unprivileged")) return yield* died("unable to modify read-only option: 'unprivileged'")
-    // All values first: a request that fails on one key changes nothing (platform-facts 11, item 4).
-    const values: Array<readonly [string, string]> = []
-    for (const [key, value] of request.set) {
-      if (key !== "description" && value !== undefined) {
-        values.push([key, yield* normaliseValue(machine, guest, key, value)])
-      }
-    }
+    const wanted = Array.from(request.set).flatMap(([key, value]) => value === undefined ? [] : [[key, value] as const])
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    // Trouble first: a request that fails on one key changes nothing (platform-facts 11, item 4).
+    const trouble = request.remove.map((key) => removeTrouble(guest, key)).find((said) => said !== undefined) ??
+      wanted.map(([key, value]) => setTrouble(machine, guest, key, value)).find((said) => said !== undefined)
+    if (trouble !== undefined) return yield* died(trouble)
     for (const key of request.revert) withdraw(guest, key)
     for (const key of request.remove) removeKey(machine, guest, key)
     if (request.set.has("description")) guest.file.current.description = request.set.get("description")
-    for (const [key, value] of values) setKey(guest, key, value)
+    for (const [key, value] of wanted) {
+      if (key !== "description") yield* setKey(machine, guest, key, yield* normaliseValue(machine, key, value))
+    }
   })
 
 // Writing takes a moment, in which the lock is held; only a worker on the same guest can notice.
@@ -123,7 +190,7 @@ const put: Endpoint = {
   },
   handle: (call) =>
     Effect.gen(function*() {
-      const request = yield* configRequest(call, lxcConfigSchema)
+      const request = yield* requestOf(call)
       const guest = yield* guestOf(call.machine, "lxc", vmidOf(call))
       yield* guest.fileLock.hold(died)(Effect.gen(function*() {
         yield* mayChange(guest, request)

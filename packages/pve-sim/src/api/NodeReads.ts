@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { ApiFailure, badParameters, died } from "../ApiFailure.ts"
 import { required } from "../CallParameters.ts"
-import { all, anyone, type Call, type Endpoint, type Json, may, type Permission } from "../Endpoint.ts"
+import { all, anyone, type Call, type Endpoint, type Json, may, type Permission, rootOnly } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import type { Schema } from "../ParameterSchema.ts"
 import { sha1Hex } from "../Sha1.ts"
@@ -66,7 +66,7 @@ const dns = read(
   (call) => Effect.sync(() => ({ data: { ...call.machine.host.dns } }))
 )
 
-const hosts = read("/nodes/{node}/hosts", auditNode, true, inPath, (call) =>
+const hosts = read("/nodes/{node}/hosts", all("/", "Sys.Audit"), true, inPath, (call) =>
   Effect.sync(() => {
     const { host, node, world } = call.machine
     const data = `127.0.0.1 localhost.localdomain localhost\n${world.node_ip} ${node}.${host.dns.search} ${node}\n`
@@ -201,7 +201,7 @@ const corosyncNodes = read("/cluster/config/nodes", auditRoot, true, {}, (call) 
       }))
   })))
 
-const backupInfoIndex = index("/cluster/backup-info", "subdir", "not-backed-up", anyone, {})
+const backupInfoIndex = index("/cluster/backup-info", "subdir", "not-backed-up", rootOnly, {})
 
 /** Which volumes of the job's guests are in its archives (platform-facts 1.4). */
 const includedVolumes = read(

@@ -94,7 +94,9 @@ const stopping = (type: GuestType): Endpoint =>
   power(type, "stop", {
     skiplock: Formats.flag,
     "overrule-shutdown": Formats.flag,
-    ...(type === "lxc" ? {} : { timeout: Formats.integer(0), keepActive: Formats.flag, migratedfrom: Formats.optional(Formats.node) })
+    ...(type === "lxc"
+      ? {}
+      : { timeout: Formats.integer(0), keepActive: Formats.flag, migratedfrom: Formats.optional(Formats.node) })
   }, (call) =>
     Effect.gen(function*() {
       yield* refuseSkiplock(call)
@@ -112,8 +114,13 @@ const stopping = (type: GuestType): Endpoint =>
         )
         : []
       return yield* answer(
-        powerTask(call.machine, target(call, type), "stop", call.identity.id, (worker, guest) =>
-          stop(worker, guest, shutdowns))
+        powerTask(
+          call.machine,
+          target(call, type),
+          "stop",
+          call.identity.id,
+          (worker, guest) => stop(worker, guest, shutdowns)
+        )
       )
     }))
 

@@ -1,90 +1,151 @@
 import { Effect } from "effect"
 import { type ApiFailure, badParameters, died } from "../ApiFailure.ts"
 import { textOf, vmidOf } from "../CallParameters.ts"
-import { type ConfigRequest, configRequest, mayChange } from "../ConfigRequest.ts"
+import { type ConfigRequest, configRequest } from "../ConfigRequest.ts"
 import { anyOf, type Call, type Endpoint, missing } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
-import type { Guest } from "../Guest.ts"
-import { normaliseTags } from "../LxcValues.ts"
-import { guestOf } from "../Machine.ts"
+import { digestOf, type Guest, lockOf } from "../Guest.ts"
+import { bridgeRefusal, sourceOf } from "../LxcPermissions.ts"
+import { allocateVolume, newVolume, normaliseTags, sizeText } from "../LxcValues.ts"
+import { freshHwaddr, guestOf, type Machine, nowSeconds } from "../Machine.ts"
 import type { Schema } from "../ParameterSchema.ts"
+import { readProperties } from "../PropertyFormat.ts"
+import { isDrive, machineCard, qemuConfigSchema, qemuKeyPrivileges, withModel } from "../QemuSchema.ts"
 import { TaskFailure } from "../TaskTable.ts"
-import * as Values from "../ValueFormats.ts"
+import { volumeRefusal } from "../VolumeAccess.ts"
 
-/** The keys that this host can change on a virtual machine; hardware is out of its reach. */
-const schema: Schema = {
-  agent: Formats.text(),
-  balloon: Formats.integer(0),
-  boot: Formats.text(),
-  cores: Formats.integer(1),
-  cpulimit: { type: "number", optional: true, minimum: 0, maximum: 128 },
-  cpuunits: Formats.integer(1, 262_144),
-  description: Formats.text(8192),
-  lock: Formats.choice("backup", "clone", "create", "migrate", "rollback", "snapshot", "snapshot-delete", "suspended"),
-  memory: Formats.integer(16),
-  name: { type: "string", optional: true, format: Values.dnsName },
-  onboot: Formats.flag,
-  ostype: Formats.text(),
-  protection: Formats.flag,
-  sockets: Formats.integer(1),
-  startup: Formats.text(),
-  tags: { type: "string", optional: true, format: Formats.tagList },
-  template: Formats.flag
-}
-
-const privileges: { readonly [key: string]: string } = {
-  balloon: "VM.Config.Memory",
-  cores: "VM.Config.CPU",
-  cpulimit: "VM.Config.CPU",
-  cpuunits: "VM.Config.CPU",
-  memory: "VM.Config.Memory",
-  sockets: "VM.Config.CPU"
-}
-
+/** What may be looked at before the machine is: the kind of a key alone tells (platform-facts 1.3). */
 const keyRefusal = (call: Call, key: string): ApiFailure | undefined => {
-  // A plain die, no 403, as in Proxmox (platform-facts 1.3).
-  if (key === "lock") return died("only root can set 'lock' config")
-  if (key === "startup") return missing(call.machine, call.identity, "/", ["Sys.Modify"])
-  return missing(call.machine, call.identity, `/vms/${vmidOf(call)}`, [privileges[key] ?? "VM.Config.Options"])
+  const { identity, machine } = call
+  const privileges = qemuKeyPrivileges(key)
+  // A plain die, no 403, as in Proxmox.
+  if (privileges === undefined) return died(`only root can set '${key}' config`)
+  const refused = privileges.length === 0
+    ? undefined
+    : missing(machine, identity, `/vms/${vmidOf(call)}`, privileges, privileges.length > 1)
+  return refused ?? (key === "startup" ? missing(machine, identity, "/", ["Sys.Modify"]) : undefined)
 }
+
+/** What only the value of a new drive tells: where it is made, and whether the caller may have the volume. */
+const driveRefusal = (call: Call, text: string): ApiFailure | undefined => {
+  const { identity, machine } = call
+  const source = sourceOf(text)
+  const isCdrom = /(?:^|,)media=cdrom/.test(text)
+  if (isCdrom && ["none", "cdrom"].includes(source)) {
+    return source === "cdrom" ? missing(machine, identity, "/", ["Sys.Console"]) : undefined
+  }
+  const made = newVolume(source)
+  if (made !== undefined) return missing(machine, identity, `/storage/${made.storage}`, ["Datastore.AllocateSpace"])
+  return volumeRefusal(call, source, { vmid: vmidOf(call) })
+}
+
+const drivePrivilege = (text: string): string => /(?:^|,)media=cdrom/.test(text) ? "VM.Config.CDROM" : "VM.Config.Disk"
 
 const live = new Set(["name", "onboot", "startup", "description", "protection", "tags", "lock"])
 
-const apply = (guest: Guest, request: ConfigRequest): void => {
-  const { current, pending } = guest.file
-  for (const key of request.revert) pending.delete(key)
-  for (const key of request.remove) {
-    pending.delete(key)
-    if (key === "description") current.description = undefined
-    else if (guest.running && !live.has(key) && current.values.has(key)) {
-      const deletes = (pending.get("delete") ?? "").split(",").filter((one) => one !== "" && one !== key)
-      pending.set("delete", [...deletes, key].join(","))
-    } else current.values.delete(key)
-  }
-  for (const [key, value] of request.set) {
-    pending.delete(key)
-    if (key === "description") current.description = value
-    else if (value !== undefined) {
-      const stored = key === "tags" ? normaliseTags(value) : value
-      if (guest.running && !live.has(key)) pending.set(key, stored)
-      else current.values.set(key, stored)
+/** A card as it is printed: its model with the address first, a fresh one if it has none. */
+const printedCard = (machine: Machine, text: string): Effect.Effect<string> =>
+  Effect.map(freshHwaddr(machine), (fresh) => {
+    const found = readProperties(withModel(text), machineCard, "model")
+    if (typeof found === "string") return text
+    const rest = Array.from(found)
+      .filter(([name]) => name !== "model" && name !== "macaddr")
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    return [[found.get("model") ?? "virtio", found.get("macaddr") ?? fresh], ...rest]
+      .map(([name, value]) => `${name}=${value}`)
+      .join(",")
+  })
+
+const printedDrive = (machine: Machine, guest: Guest, text: string): Effect.Effect<string> =>
+  Effect.gen(function*() {
+    const made = newVolume(sourceOf(text))
+    if (made === undefined) return text
+    const volid = allocateVolume(machine, guest.vmid, made.storage, made.bytes, yield* nowSeconds)
+    const options = text.split(",").slice(1).filter((part) => !/^(?:size|format)=/.test(part))
+    return [volid, ...[...options, `size=${sizeText(made.bytes)}`].toSorted()].join(",")
+  })
+
+const stored = (machine: Machine, guest: Guest, key: string, value: string): Effect.Effect<string> =>
+  key === "tags"
+    ? Effect.succeed(normaliseTags(value))
+    : /^net\d+$/.test(key)
+    ? printedCard(machine, value)
+    : isDrive(key)
+    ? printedDrive(machine, guest, value)
+    : Effect.succeed(value)
+
+const apply = (machine: Machine, guest: Guest, request: ConfigRequest): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const { current, pending } = guest.file
+    for (const key of request.revert) pending.delete(key)
+    for (const key of request.remove) {
+      pending.delete(key)
+      if (key === "description") current.description = undefined
+      else if (guest.running && !live.has(key) && current.values.has(key)) {
+        const deletes = (pending.get("delete") ?? "").split(",").filter((one) => one !== "" && one !== key)
+        pending.set("delete", [...deletes, key].join(","))
+      } else current.values.delete(key)
     }
-  }
+    for (const [key, value] of request.set) {
+      pending.delete(key)
+      if (key === "description") current.description = value
+      else if (value !== undefined) {
+        const text = yield* stored(machine, guest, key, value)
+        if (guest.running && !live.has(key)) pending.set(key, text)
+        else current.values.set(key, text)
+      }
+    }
+  })
+
+const firstOf = (refusals: Iterable<ApiFailure | undefined>): ApiFailure | undefined =>
+  Array.from(refusals).find((refused) => refused !== undefined)
+
+const balloonTrouble = (guest: Guest, { set }: ConfigRequest): ApiFailure | undefined => {
+  if (set.get("memory") === undefined && set.get("balloon") === undefined) return undefined
+  const { current, pending } = guest.file
+  const known = (key: string): number => Number(set.get(key) ?? pending.get(key) ?? current.values.get(key) ?? "0")
+  return known("balloon") > (known("memory") || 512)
+    ? died("balloon value too large (must be smaller than assigned memory)")
+    : undefined
 }
 
-/** Everything that is refused before a worker is forked. */
+/** The machine as it must be: there, as the caller knows it, and free. */
+const checked = (call: Call, request: ConfigRequest) =>
+  Effect.gen(function*() {
+    const guest = yield* guestOf(call.machine, "qemu", vmidOf(call))
+    if (request.digest !== undefined && request.digest !== digestOf(guest)) {
+      return yield* died("checksum mismatch (file change by other user?)")
+    }
+    const lock = lockOf(guest)
+    if (lock !== undefined) return yield* died(`VM is locked (${lock})`)
+    const trouble = balloonTrouble(guest, request)
+    return trouble === undefined ? guest : yield* trouble
+  })
+
+/** Everything that is refused before the machine is looked at. */
 const accept = (call: Call) =>
   Effect.gen(function*() {
     if (textOf(call, "skiplock") === "1") {
       return yield* badParameters({ skiplock: "Only root may use this option." })
     }
-    const request = yield* configRequest(call, schema)
-    for (const key of [...request.remove, ...request.revert, ...request.set.keys()]) {
-      const refused = keyRefusal(call, key)
-      if (refused !== undefined) return yield* refused
-    }
-    const guest = yield* guestOf(call.machine, "qemu", vmidOf(call))
-    return { request, guest }
+    const request = yield* configRequest(call, qemuConfigSchema)
+    const set = Array.from(request.set).flatMap(([key, value]) => value === undefined ? [] : [[key, value] as const])
+    const refused = firstOf([...request.remove, ...request.set.keys()].map((key) => keyRefusal(call, key))) ??
+      firstOf(set.map(([key, value]) => isDrive(key) ? driveRefusal(call, value) : undefined)) ??
+      firstOf(
+        set.map(([key, value]) => /^net\d+$/.test(key) ? bridgeRefusal(call.machine, call.identity, value) : undefined)
+      ) ??
+      firstOf(set.map(([key, value]) =>
+        isDrive(key)
+          ? missing(call.machine, call.identity, `/vms/${vmidOf(call)}`, [drivePrivilege(value)])
+          : /^serial\d+$/.test(key) && value !== "socket"
+          ? died(`only root can set '${key}' config for real devices`)
+          : /^(?:usb|hostpci|virtiofs)\d+$/.test(key)
+          ? died(`only root can set '${key}' config for real devices`)
+          : undefined
+      ))
+    if (refused !== undefined) return yield* refused
+    return request
   })
 
 const endpoint = (method: "PUT" | "POST", parameters: Schema, handle: Endpoint["handle"]): Endpoint => ({
@@ -106,17 +167,18 @@ const endpoint = (method: "PUT" | "POST", parameters: Schema, handle: Endpoint["
     skiplock: Formats.flag,
     force: { type: "boolean", optional: true, requires: "delete" },
     ...parameters,
-    ...schema
+    ...qemuConfigSchema
   },
   handle
 })
 
 const put = endpoint("PUT", {}, (call) =>
   Effect.gen(function*() {
-    const { guest, request } = yield* accept(call)
+    const request = yield* accept(call)
+    const guest = yield* guestOf(call.machine, "qemu", vmidOf(call))
     yield* guest.fileLock.hold(died)(Effect.zipRight(
-      mayChange(guest, request),
-      Effect.sync(() => apply(guest, request))
+      checked(call, request),
+      apply(call.machine, guest, request)
     ))
     return { data: null }
   }))
@@ -132,10 +194,13 @@ const commandLine = (guest: Guest, request: ConfigRequest): string => {
   return `update VM ${guest.vmid}: ${options.join(" ")}`
 }
 
-const post = endpoint("POST", { background_delay: Formats.integer(1, 30) }, (call) =>
+const post = endpoint("POST", {
+  background_delay: Formats.integer(1, 30),
+  "import-working-storage": Formats.optional(Formats.storage)
+}, (call) =>
   Effect.gen(function*() {
-    const { guest, request } = yield* accept(call)
-    yield* mayChange(guest, request)
+    const request = yield* accept(call)
+    const guest = yield* checked(call, request)
     const upid = yield* call.machine.tasks.start({
       type: "qmconfig",
       id: String(guest.vmid),
@@ -143,11 +208,11 @@ const post = endpoint("POST", { background_delay: Formats.integer(1, 30) }, (cal
       work: (worker) =>
         guest.fileLock.hold((message) => new TaskFailure({ message }), worker)(Effect.gen(function*() {
           yield* worker.log(commandLine(guest, request))
-          yield* mayChange(guest, request).pipe(
+          yield* checked(call, request).pipe(
             Effect.mapError((failure) => new TaskFailure({ message: failure.message }))
           )
           yield* worker.take("50 millis")
-          apply(guest, request)
+          yield* apply(call.machine, guest, request)
         }))
     })
     const task = call.machine.tasks.find(upid)

@@ -9,10 +9,12 @@ import { bytesOf, digestOf, type Guest, isTemplate, lockOf, makeGuest, volumesOf
 import { sourceOf } from "../LxcPermissions.ts"
 import { allocateVolume, withFreshHwaddr } from "../LxcValues.ts"
 import { guestOf, type Machine, nowSeconds, randomUuid } from "../Machine.ts"
-import { holds, pathOf, unusable } from "../StorageState.ts"
+import { holds, unusable } from "../StorageState.ts"
 import type { Worker } from "../TaskTable.ts"
 import * as Values from "../ValueFormats.ts"
+import { hasFeature } from "../VolumeFeature.ts"
 import { checkLock, fail } from "../WorkerChecks.ts"
+import { noVolume } from "./Lifecycle.ts"
 
 const inPath = { node: Formats.node, vmid: Formats.vmid }
 
@@ -72,41 +74,54 @@ const moveVolume: Endpoint = {
       const storage = textOf(call, "storage")
       const target = textOf(call, "target-vmid")
       if (storage !== undefined && target !== undefined) {
-        return yield* badParameters({
-          "target-vmid": "Parameters 'storage' and 'target-vmid' are mutually exclusive."
-        })
+        return yield* died("either set storage or target-vmid, but not both")
       }
       if (storage === undefined) {
+        const neither = "both 'storage' and 'target-vmid' missing, either needs to be set"
         return yield* target === undefined
-          ? badParameters({ storage: "Either set 'storage' or 'target-vmid'" })
+          ? badParameters({ "target-vmid": neither, storage: neither })
           : new ApiFailure({ status: 501, message: "pve-sim does not simulate giving a volume to another container" })
       }
-      yield* mayTake(call, storage)
+      const refused = missing(machine, identity, `/storage/${storage}`, ["Datastore.AllocateSpace"])
+      if (refused !== undefined) return yield* refused
       const guest = yield* guestOf(machine, "lxc", vmidOf(call))
       yield* refuseLock(guest)
+      if (guest.running) return yield* died("cannot move volumes of a running container")
+      const key = required(call, "volume")
+      if (key.startsWith("unused")) {
+        return yield* died(
+          `cannot move volume '${key}', only configured volumes can be moved to another storage`
+        )
+      }
+      const text = guest.file.current.values.get(key)
+      if (text === undefined) return yield* noVolume
+      const source = sourceOf(text)
+      const inSnapshots = Array.from(guest.file.snapshots.values()).some((section) =>
+        volumesOf(guest, section).some((one) => one.source === source)
+      )
+      if (isSet(call, "delete") && inSnapshots) {
+        return yield* died("you can't move a volume with snapshots and delete the source")
+      }
       const digest = textOf(call, "digest")
       if (digest !== undefined && digest !== digestOf(guest)) {
         return yield* died("detected modified configuration - file changed by other user? Try again.")
       }
-      if (guest.running) return yield* died("cannot move volumes of a running container")
-      const key = required(call, "volume")
-      const text = guest.file.current.values.get(key)
-      if (text === undefined) return yield* died(`volume '${key}' does not exist`)
-      const source = sourceOf(text)
-      if (source.startsWith("/")) return yield* died("you can't move a volume of type 'bind'")
-      if (storageOf(source) === storage) {
-        return yield* died("you can't move to the same storage with same format")
-      }
-      if (isSet(call, "delete") && guest.file.snapshots.size > 0) {
-        return yield* died("you can't move a volume with snapshots and delete the source")
-      }
+      guest.file.current.values.set("lock", "disk")
       const data = yield* machine.tasks.start({
         type: "move_volume",
         id: String(guest.vmid),
         user: identity.id,
         work: (worker) =>
-          guest.fileLock.hold(fail, worker)(Effect.gen(function*() {
-            yield* checkLock(guest)
+          Effect.gen(function*() {
+            if (source.startsWith("/")) {
+              return yield* fail(`cannot copy volumes of type ${source.startsWith("/dev/") ? "device" : "bind"}`)
+            }
+            const trouble = unusable(machine.storages, storage)
+            if (trouble !== undefined) return yield* fail(trouble)
+            const state = machine.storages.get(storage)
+            if (state !== undefined && !holds(state, "rootdir")) {
+              return yield* fail(`content type 'rootdir' is not available or configured on storage '${storage}'`)
+            }
             const { values } = guest.file.current
             const copied = yield* copyVolume(machine, worker, guest.vmid, storage, text, guest.bytes)
             values.set(key, text.replace(source, copied))
@@ -118,14 +133,14 @@ const moveVolume: Endpoint = {
             let number = 0
             while (values.has(`unused${number}`)) number++
             values.set(`unused${number}`, source)
-          }))
+          }).pipe(Effect.ensuring(Effect.sync(() => guest.file.current.values.delete("lock"))))
       })
       return { data }
     })
 }
 
 // What clones stand upon is called so: `base-101-disk-0`, and on ZFS `basevol-101-disk-0`.
-const baseOf = (volid: string): string => volid.replace(/:vm-/, ":base-").replace(/:subvol-/, ":basevol-")
+const baseOf = (volid: string): string => volid.replace(/([:/])vm-/, "$1base-").replace(/:subvol-/, ":basevol-")
 
 const template: Endpoint = {
   method: "POST",
@@ -143,19 +158,17 @@ const template: Endpoint = {
       }
       if (isTemplate(guest)) return yield* died("you can't convert a template to a template")
       if (guest.running) return yield* died("you can't convert a CT to template if the CT is running")
-      for (const { source } of volumesOf(guest, guest.file.current)) {
-        const storage = machine.storages.get(storageOf(source))
-        if (storage !== undefined && pathOf(storage) !== "") {
-          return yield* died(`Directory storage '${storage.storage}' does not support container templates!`)
-        }
-      }
       yield* machine.tasks.start({
         type: "vztemplate",
         id: String(guest.vmid),
         user: identity.id,
         work: (worker) =>
           guest.fileLock.hold(fail, worker)(Effect.gen(function*() {
-            yield* checkLock(guest)
+            for (const { source } of volumesOf(guest, guest.file.current)) {
+              if (!hasFeature(machine, "lxc", "template", source)) {
+                return yield* fail(`Template feature is not available for '${source}'`)
+              }
+            }
             yield* worker.take("100 millis")
             guest.file.current.values.set("template", "1")
             for (const { key, source, text } of volumesOf(guest, guest.file.current)) {

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { died } from "../ApiFailure.ts"
 import { isSet, required, textOf, vmidOf } from "../CallParameters.ts"
-import { all, anyOf, type Endpoint, type Json } from "../Endpoint.ts"
+import { all, anyOf, anyone, type Endpoint, type Json } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { digestOf, sectionAsApi, shownDescription } from "../Guest.ts"
 import { guestOf } from "../Machine.ts"
@@ -122,7 +122,7 @@ const roll = (type: GuestType): Endpoint => ({
 const index = (type: GuestType): Endpoint => ({
   method: "GET",
   path: `/nodes/{node}/${type}/{vmid}/snapshot/{snapname}`,
-  permission: all("/vms/{vmid}", "VM.Audit"),
+  permission: anyone,
   protected: false,
   parameters: snapshotPath,
   handle: () => Effect.succeed({ data: [{ cmd: "rollback" }, { cmd: "config" }] })
@@ -151,7 +151,8 @@ const writeConfig = (type: GuestType): Endpoint => ({
   parameters: { ...snapshotPath, description: Formats.text() },
   handle: (call) =>
     Effect.gen(function*() {
-      if (!call.parameters.has("description")) return { data: null }
+      // A description that is empty counts as none, and changes nothing.
+      if (textOf(call, "description") === undefined) return { data: null }
       const guest = yield* guestOf(call.machine, type, vmidOf(call))
       return yield* guest.fileLock.hold(died)(Effect.gen(function*() {
         const lock = guest.file.current.values.get("lock")

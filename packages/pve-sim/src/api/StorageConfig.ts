@@ -1,12 +1,21 @@
 import { Effect } from "effect"
-import { type ApiFailure, died } from "../ApiFailure.ts"
+import { ApiFailure, died } from "../ApiFailure.ts"
 import { required, textOf } from "../CallParameters.ts"
 import { all, anyone, type Call, type Endpoint, type Json } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { type Schema, splitList } from "../ParameterSchema.ts"
+import { propertyString } from "../PropertyFormat.ts"
 import { sha1Hex } from "../Sha1.ts"
 import { type StorageState, typeOf, unusable } from "../StorageState.ts"
-import { activationTrouble, defaultContent, optionTrouble, storageOptions, storageTypes } from "../StorageTypes.ts"
+import {
+  activationTrouble,
+  defaultContent,
+  isPlayed,
+  optionTrouble,
+  storageOptions,
+  storageTypes
+} from "../StorageTypes.ts"
+import * as Values from "../ValueFormats.ts"
 import { mayListStorage } from "./Storage.ts"
 
 const asRow = ({ config, storage }: StorageState): { readonly [key: string]: Json } => ({
@@ -21,7 +30,7 @@ const list: Endpoint = {
   path: "/storage",
   permission: anyone,
   protected: false,
-  parameters: { type: Formats.text() },
+  parameters: { type: Formats.choice(...storageTypes) },
   handle: (call) =>
     Effect.sync(() => ({
       data: Array.from(call.machine.storages.values())
@@ -53,10 +62,35 @@ const read: Endpoint = {
 
 const mayChange = all("/storage", "Datastore.Allocate")
 
+const absolutePath = Values.matching(/^\/[^;()]+/, () => "value does not look like a valid absolute path")
+
+const volumeGroup = Values.matching(
+  /^[a-z0-9][a-z0-9\-_.]*[a-z0-9]$/i,
+  (value) => `lvm name '${value}' contains illegal characters`
+)
+
 // Whose values are checked before any plugin looks at them.
 const options: Schema = {
   ...Object.fromEntries(storageOptions.map((name) => [name, Formats.text()])),
-  path: { type: "string", optional: true, pattern: /^\/[-/a-zA-Z0-9_.@]+$/ },
+  ...Object.fromEntries(["path", "export", "mountpoint", "subdir"].map((name) => [name, Values.of(absolutePath)])),
+  server: Values.of(Values.server),
+  ...Object.fromEntries(["vgname", "thinpool"].map((name) => [name, Values.of(volumeGroup)])),
+  base: Values.of(Values.volumeId),
+  bwlimit: Values.of(propertyString(
+    Object.fromEntries(
+      ["default", "restore", "migration", "clone", "move"].map((name) => [
+        name,
+        { type: "number", optional: true, minimum: 0 } as const
+      ])
+    )
+  )),
+  options: Values.of(Values.matching(/^\S+$/, (value) => `invalid options '${value}'`)),
+  domain: Formats.text(256),
+  password: Formats.text(256),
+  smbversion: Formats.choice("default", "2.0", "2.1", "3", "3.0", "3.11"),
+  nocow: Formats.flag,
+  tagged_only: Formats.flag,
+  "snapshot-as-volume-chain": Formats.flag,
   nodes: { type: "string", optional: true, format: Formats.nodeList },
   content: { type: "string", optional: true, format: Formats.contentList },
   shared: Formats.flag,
@@ -96,6 +130,9 @@ const create: Endpoint = {
       const { content, storages } = call.machine
       const storage = required(call, "storage")
       const type = required(call, "type")
+      if (!isPlayed(type)) {
+        return yield* new ApiFailure({ status: 501, message: `pve-sim does not simulate storages of type '${type}'` })
+      }
       const wrong = optionTrouble(type, given(call), true)
       if (wrong !== undefined) return yield* died(wrong)
       if (storages.has(storage)) {
@@ -108,12 +145,14 @@ const create: Endpoint = {
       const mountpoint = !["0", "no", ""].includes(textOf(call, "is_mountpoint") ?? "")
       storages.set(storage, {
         storage,
+        here: call.machine.node,
         config: { content: defaultContent(type), ...given(call) },
         total: root?.total ?? 0,
         used: root?.used ?? 0,
         avail: root?.avail ?? 0,
         active: mountpoint ? 0 : 1,
-        shared: 0
+        shared: 0,
+        files: new Map()
       })
       const trouble = unusable(storages, storage)
       if (trouble !== undefined) {
@@ -125,6 +164,10 @@ const create: Endpoint = {
     })
 }
 
+// What may never be changed is no parameter of a change.
+const fixed = new Set(["path", "export", "share", "vgname", "base", "thinpool", "datastore"])
+const changeable = Object.fromEntries(Object.entries(options).filter(([name]) => !fixed.has(name)))
+
 const update: Endpoint = {
   method: "PUT",
   path: "/storage/{storage}",
@@ -134,7 +177,7 @@ const update: Endpoint = {
     storage: Formats.storage,
     delete: { type: "string", optional: true, format: Formats.configIdList },
     digest: Formats.text(64),
-    ...options
+    ...changeable
   },
   handle: (call) =>
     Effect.gen(function*() {

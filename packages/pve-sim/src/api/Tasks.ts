@@ -10,7 +10,7 @@ const inPath = { node: Formats.node, upid: Formats.upid }
 
 const statusKinds: Format = {
   check: (value) =>
-    ["ok", "warning", "error", "unknown"].includes(value) ? undefined : `invalid status '${value}'\n`,
+    ["ok", "warning", "error", "unknown"].includes(value.toLowerCase()) ? undefined : `invalid status '${value}'\n`,
   list: true
 }
 
@@ -68,11 +68,12 @@ const list: Endpoint = {
       const source = textOf(call, "source") ?? "archive"
       const seesAll = may(call, `/nodes/${required(call, "node")}`, "Sys.Audit")
       const user = textOf(call, "userfilter")?.toLowerCase()
-      const kinds = splitList(textOf(call, "statusfilter"))
+      const kinds = splitList(textOf(call, "statusfilter")?.toLowerCase())
       const shown = (task: Task): boolean => {
         const running = task.endTime === undefined
         const listedUser = running ? task.parts.user : ownerOf(task.parts.user).user
-        const status = running ? "" : exitStatus(task)
+        // Nobody knows yet how a running one ends, and so it counts.
+        const kind = running ? "unknown" : exitKind(exitStatus(task))
         return (source === "all" || running === (source === "active")) &&
           (seesAll || isOwn(call, task.parts.user)) &&
           (user === undefined || listedUser.toLowerCase().includes(user)) &&
@@ -80,8 +81,7 @@ const list: Endpoint = {
           task.parts.id === (textOf(call, "vmid") ?? task.parts.id) &&
           task.parts.startTime >= numberOf(call, "since", 0) &&
           task.parts.startTime <= numberOf(call, "until", Number.MAX_SAFE_INTEGER) &&
-          (!isSet(call, "errors") || (!running && status !== "OK")) &&
-          (kinds.length === 0 || (!running && kinds.includes(exitKind(status))))
+          (isSet(call, "errors") ? kind !== "ok" : kinds.length === 0 || kinds.includes(kind))
       }
       const found = call.machine.tasks.all.filter(shown)
       const running = found.filter((task) => task.endTime === undefined).toReversed()

@@ -12,6 +12,7 @@ import { holds, unusable } from "../StorageState.ts"
 import { TaskFailure, type Worker } from "../TaskTable.ts"
 import * as Values from "../ValueFormats.ts"
 import { volumeRefusal } from "../VolumeAccess.ts"
+import { parseVolid } from "../VolumeName.ts"
 import { fail } from "../WorkerChecks.ts"
 
 const rootOnly = ["tmpdir", "dumpdir", "script", "job-id"]
@@ -28,28 +29,59 @@ const fleecing = propertyString(
 )
 const performance = propertyString({ "max-workers": Formats.integer(1, 256), "pbs-entries-max": Formats.integer(1) })
 
-/** Before anything is looked up: whose options these are, and where the archive may go (platform-facts 6.2). */
+/** What Proxmox has against a template for notes, in its words; undefined when nothing. */
+const templateTrouble = (template: string): string | undefined => {
+  if (template.includes("\n")) return "contains a line feed\n"
+  const unknown = [
+    ...Array.from(template.matchAll(/\\(.)/g)).flatMap(({ 1: char = "", index }) =>
+      char === "n" || char === "\\" ? [] : [`escape sequence '\\${char}' at char ${index}`]
+    ),
+    ...Array.from(template.matchAll(/\{\{([^\s{}]+)\}\}/g)).flatMap(({ 0: whole, 1: name = "", index }) =>
+      ["cluster", "guestname", "node", "vmid"].includes(name)
+        ? []
+        : [`variable '${name}' at char ${index + whole.length - name.length}`]
+    )
+  ]
+  return unknown.length === 0 ? undefined : `found unknown: ${unknown.join(", ")}\n`
+}
+
+const isGiven = (call: Call, name: string): boolean => !["0", undefined].includes(textOf(call, name))
+
+/** Before anything is looked up: whose options these are, and whether they go together (platform-facts 6.2). */
 const permitted = (call: Call, storage: string) =>
   Effect.gen(function*() {
+    if (isSet(call, "stdout")) {
+      return yield* badParameters({ stdout: "option is only allowed on the command line interface." })
+    }
     const root = rootOnly.find((name) => call.parameters.has(name))
     if (root !== undefined) return yield* badParameters({ [root]: "Only root may set this option." })
     const { identity, machine } = call
-    const refused = (needsModify.some((name) => call.parameters.has(name))
+    const fleecingStorage = /(?:^|,)storage=([^,]+)/.exec(textOf(call, "fleecing") ?? "")?.[1]
+    const refused = (needsModify.some((name) => textOf(call, name) !== undefined)
       ? missing(machine, identity, "/", ["Sys.Modify"])
       : undefined) ??
-      (isSet(call, "stop") ? missing(machine, identity, `/nodes/${machine.node}`, ["Sys.Modify"]) : undefined) ??
-      (call.parameters.has("prune-backups")
+      (fleecingStorage === undefined
+        ? undefined
+        : missing(machine, identity, `/storage/${fleecingStorage}`, ["Datastore.AllocateSpace"])) ??
+      (textOf(call, "prune-backups") !== undefined
         ? missing(machine, identity, `/storage/${storage}`, ["Datastore.Allocate"])
         : undefined)
     if (refused !== undefined) return yield* refused
-    if (textOf(call, "vmid") !== undefined) {
-      const other = ["all", "exclude", "pool"].find((name) =>
-        textOf(call, name) !== undefined && textOf(call, name) !== "0"
-      )
+    if (isGiven(call, "vmid")) {
+      const other = ["all", "exclude", "pool"].find((name) => isGiven(call, name))
       if (other !== undefined) return yield* badParameters({ [other]: "option conflicts with option 'vmid'" })
     }
-    return undefined
+    const template = textOf(call, "notes-template")
+    const trouble = template === undefined ? undefined : templateTrouble(template)
+    if (trouble !== undefined) return yield* badParameters({ "notes-template": trouble })
+    if (!["vmid", "all", "exclude", "stop", "pool"].some((name) => isGiven(call, name))) {
+      return yield* badParameters({ vmid: "property is missing" })
+    }
   })
+
+/** Who leaves guests out means all others. */
+const isAll = (call: Call): boolean =>
+  isSet(call, "all") || (isGiven(call, "exclude") && textOf(call, "pool") === undefined)
 
 const poolMembers = (call: Call, pool: string): ReadonlyArray<number> =>
   Array.from(call.machine.access.pools.get(pool)?.vms ?? [])
@@ -58,6 +90,7 @@ const wanted = (call: Call): ReadonlyArray<number> => {
   const given = textOf(call, "vmid")
   if (given !== undefined) return splitList(given).map(Number)
   const pool = textOf(call, "pool")
+  if (pool === undefined && !isAll(call)) return []
   const all = pool === undefined ? Array.from(call.machine.guests.keys()) : poolMembers(call, pool)
   const excluded = splitList(textOf(call, "exclude")).map(Number)
   return all.filter((vmid) => call.machine.guests.has(vmid) && !excluded.includes(vmid)).toSorted((a, b) => a - b)
@@ -106,7 +139,7 @@ const job = (call: Call, worker: Worker, vmids: ReadonlyArray<number>) =>
     const storage = machine.storages.get(textOf(call, "storage") ?? "local")
     if (storage === undefined) return yield* fail("storage vanished")
     yield* worker.log(`INFO: starting new backup job: ${commandLine(call)}`)
-    const all = isSet(call, "all")
+    const all = isAll(call)
     for (const vmid of vmids) {
       const refused = all ? undefined : missing(machine, call.identity, `/vms/${vmid}`, ["VM.Backup"])
       if (refused !== undefined) return yield* fail(`403 ${refused.message}`)
@@ -201,14 +234,16 @@ const post: Endpoint = {
     Effect.gen(function*() {
       const storage = textOf(call, "storage") ?? "local"
       yield* permitted(call, storage)
-      if (["vmid", "all", "pool"].every((name) => textOf(call, name) === undefined)) {
-        return yield* badParameters({ vmid: "property is missing" })
-      }
-      const refused = missing(call.machine, call.identity, `/storage/${storage}`, ["Datastore.AllocateSpace"])
-      if (refused !== undefined) return yield* refused
       const vmids = wanted(call)
+      const { identity, machine } = call
+      const mayStop = isSet(call, "stop")
+        ? missing(machine, identity, `/nodes/${machine.node}`, ["Sys.Modify"])
+        : undefined
+      if (mayStop !== undefined) return yield* mayStop
       // Nothing of it is here: no task, and no error either (platform-facts 6.2).
-      if (vmids.length === 0 && !isSet(call, "all")) return { data: "OK" }
+      if (vmids.length === 0 && (isSet(call, "stop") || !isAll(call))) return { data: "OK" }
+      const refused = missing(machine, identity, `/storage/${storage}`, ["Datastore.AllocateSpace"])
+      if (refused !== undefined) return yield* refused
       const data = yield* call.machine.tasks.start({
         type: "vzdump",
         id: vmids.length === 1 ? String(vmids[0]) : "",
@@ -278,13 +313,13 @@ const extractConfig: Endpoint = {
     Effect.gen(function*() {
       const volid = required(call, "volume")
       const storage = volid.slice(0, volid.indexOf(":"))
+      const named = parseVolid(call.machine, volid)
+      const owner = typeof named === "object" ? named.owner : undefined
+      const refused = volumeRefusal(call, volid, { content: "backup" }) ??
+        missing(call.machine, call.identity, `/vms/${owner ?? ""}`, ["VM.Backup"])
+      if (refused !== undefined) return yield* refused
       const volume = (call.machine.content.get(storage) ?? []).find((one) => one.volid === volid)
       if (volume === undefined) return yield* died(`volume '${volid}' does not exist`)
-      const refused = volumeRefusal(call, storage, volume) ??
-        (volume.vmid === undefined
-          ? undefined
-          : missing(call.machine, call.identity, `/vms/${volume.vmid}`, ["VM.Backup"]))
-      if (refused !== undefined) return yield* refused
       return volume.archive?.config === undefined
         ? yield* new ApiFailure({ status: 500, message: "ERROR: archive contains no configuration file" })
         : { data: volume.archive.config }

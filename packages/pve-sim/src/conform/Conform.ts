@@ -5,6 +5,7 @@ import { OutOfBand, readScenario, type Recording, type Scenario, type ScenarioEr
 import { Renames } from "./Renames.ts"
 import { makeReplay, secretOf } from "./Replay.ts"
 import { rootChanges } from "./RootCommand.ts"
+import { worldWithTokens } from "./ScenarioTokens.ts"
 import { makeVirtualClock } from "./VirtualClock.ts"
 
 /** What came of playing a scenario. */
@@ -52,7 +53,8 @@ const withNamesOfHere = (renames: Renames, note: OutOfBand): Effect.Effect<OutOf
 
 /** Plays all exchanges in their recorded time against a host of their own, with root's changes in between. */
 export const play = (scenario: Scenario): Effect.Effect<Conformance> => {
-  const { outOfBand, recordings, world, worldText } = scenario
+  const { outOfBand, recordings, worldText } = scenario
+  const world = worldWithTokens(scenario)
   const time = makeVirtualClock(world.taken_at_unix.time * 1000)
   const renames = new Renames(worldText)
   const secrets = Object.fromEntries(
@@ -77,11 +79,11 @@ export const play = (scenario: Scenario): Effect.Effect<Conformance> => {
         const { changes, refused } = rootChanges(yield* withNamesOfHere(renames, one), secretOf)
         undone.push(...refused.map((text) => `before ${one.before_n}: ${text}`))
         yield* time.advanceTo(time.now() + waited(one.what))
-        for (const change of changes) {
+        for (const { change, lenient } of changes) {
           yield* sim.change(change).pipe(
             Effect.catchAll((error) =>
               Effect.sync(() => {
-                undone.push(`before ${one.before_n}: ${one.command ?? ""}: ${error.message}`)
+                if (!lenient) undone.push(`before ${one.before_n}: ${one.command ?? ""}: ${error.message}`)
               })
             )
           )

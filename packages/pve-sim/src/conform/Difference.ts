@@ -74,7 +74,9 @@ const comparable = (key: string, value: unknown): unknown => {
   // A storage's content comes in any order (platform-facts 7.2).
   if (key === "content") return value.split(",").sort().join(",")
   if (commandLine.test(value)) return value.split(" --").sort().join(" --")
-  return settled(value)
+  // What is wrong with the parts of a property string stands in random order, too.
+  const [head, ...lines] = value.split("\n")
+  return settled(/format error$/.test(head ?? "") ? [head, ...lines.toSorted()].join("\n") : value)
 }
 
 const keyOf = (row: unknown): string => {

@@ -28,8 +28,21 @@ export type Recording = typeof Recording.Type
 /** What root did on the real host in front of an exchange: a shell command, or null when it only waited. */
 export const OutOfBand = Schema.Struct({
   before_n: Schema.Int,
-  what: Schema.String,
-  command: Schema.NullOr(Schema.String),
+  what: Schema.optionalWith(Schema.String, { default: () => "" }),
+  command: Schema.optionalWith(
+    Schema.NullOr(Schema.Union(
+      Schema.String,
+      // Words that the recorder passed on one by one.
+      Schema.transform(Schema.Array(Schema.String), Schema.String, {
+        strict: true,
+        decode: (words) => words.join(" "),
+        encode: (text) => [text]
+      })
+    )),
+    { default: () => null }
+  ),
+  /** What the command printed. */
+  output: Schema.optionalWith(Schema.String, { nullable: true, default: () => "" }),
   /** The same in the terms of the control port, where no command line tells it. */
   changes: Schema.optionalWith(Schema.Array(ConsoleChange), { default: () => [] })
 })
@@ -86,7 +99,10 @@ export const sentAt = ({ response }: Recording): number => {
 
 const bySending = Order.combine(Order.mapInput(Order.number, sentAt), byNumber)
 
-/** Reads a folder with `world.json` and `NNN-slug.json` files; other files are left alone. */
+/**
+ * Reads a folder with `world.json` and `NNN-slug.json` files. What root did stands in the world, or in `out-of-band.json`; other
+ * files are left alone.
+ */
 export const readScenario = (
   folder: string
 ): Effect.Effect<Scenario, ScenarioError, FileSystem.FileSystem | Path.Path> =>
@@ -101,6 +117,15 @@ export const readScenario = (
     )
     const world = yield* decodeWorld(value, worldPath).pipe(Effect.mapError(refuse("no-world", worldPath)))
     const notes = yield* Schema.decodeUnknown(Notes)(value).pipe(Effect.mapError(refuse("no-world", worldPath)))
+    const apart = path.join(folder, "out-of-band.json")
+    const outOfBand = notes.out_of_band.length > 0 || !(yield* files.exists(apart).pipe(Effect.orElseSucceed(() =>
+        false
+      )))
+      ? notes.out_of_band
+      : yield* Effect.flatMap(read("out-of-band.json"), (text) =>
+        Schema.decode(Schema.parseJson(Schema.Array(OutOfBand)))(text).pipe(
+          Effect.mapError(refuse("not-a-recording", apart))
+        ))
     const names = yield* files.readDirectory(folder).pipe(Effect.mapError(refuse("unreadable", folder)))
     const recordings = yield* Effect.forEach(
       names.filter((name) => /^\d+-.*\.json$/.test(name)),
@@ -115,8 +140,9 @@ export const readScenario = (
     }
     return {
       world,
-      worldText: JSON.stringify(value, (key, member: unknown) => key === "out_of_band" ? undefined : member),
-      outOfBand: notes.out_of_band,
+      worldText: JSON.stringify(value, (key, member: unknown) =>
+        key === "out_of_band" ? undefined : member),
+      outOfBand,
       recordings: recordings.toSorted(notes.order === "date" ? bySending : byNumber)
     }
   })

@@ -40,19 +40,30 @@ interface Building {
   lenient: boolean
   target: { readonly path: string; readonly append: boolean } | undefined
   input: string | undefined
+  silent: boolean
 }
 
-const started = (lenient: boolean): Building => ({ words: [], lenient, target: undefined, input: undefined })
+const started = (lenient: boolean): Building => ({
+  words: [],
+  lenient,
+  target: undefined,
+  input: undefined,
+  silent: false
+})
 
 const tokens =
-  /"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'|(\|\||&&|[;|\n&](?!\d))|(\d?>>?&?\s*[^\s;|&]+|&>\s*\S+)|(\$\((?:[^()]|\([^()]*\))*\)|(?:\\[\s\S]|\$\((?:[^()]|\([^()]*\))*\)|[^\s;|&"'>\\])+)/g
+  /"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'|(&>\s*\S+|\d?>>?&?\s*[^\s;|&]+)|(\|\||&&|[;|\n&])|(\$\((?:[^()]|\([^()]*\))*\)|(?:\\[\s\S]|\$\((?:[^()]|\([^()]*\))*\)|[^\s;|&"'>\\])+)/g
 
 const isCondition = (words: ReadonlyArray<string>): boolean => ["[", "[[", "test", "!"].includes(words[0] ?? "")
 
 /** What a redirection says: errors thrown away, or a file that is written. */
 const redirected = (command: Building, text: string): void => {
   const [, stream = "", arrows = "", path = ""] = /^([&\d]?)(>>?)&?\s*(.*)$/s.exec(text) ?? []
-  if ((stream === "2" || stream === "&") && path === "/dev/null") command.lenient = true
+  const away = path === "/dev/null"
+  if (away && stream !== "2") command.silent = true
+  if ((away && (stream === "2" || stream === "&")) || (command.silent && stream === "2" && path === "1")) {
+    command.lenient = true
+  }
   if ((stream === "" || stream === "1") && path.startsWith("/") && !path.startsWith("/dev/")) {
     command.target = { path, append: arrows === ">>" }
   }
@@ -89,7 +100,7 @@ export const shellCommands = (script: string): ReadonlyArray<ShellCommand> => {
       })
     }
   }
-  for (const [, double, single, separator, redirect, word] of text.matchAll(tokens)) {
+  for (const [, double, single, redirect, separator, word] of text.matchAll(tokens)) {
     if (separator !== undefined) {
       const condition = isCondition(command.words) || command.words[0] === "if"
       close()
