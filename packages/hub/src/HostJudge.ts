@@ -13,6 +13,7 @@ import { InventoryFacts, ReportFacts } from "./HostFacts.ts"
 import { HubUptime } from "./HubUptime.ts"
 import { opConcerns } from "./OpConcerns.ts"
 import { fairPresence } from "./Presence.ts"
+import { type Behind, behindConcern, hostsBehind } from "./SignersBehind.ts"
 import type { StoreError } from "./StoreError.ts"
 
 const Row = Schema.Struct({
@@ -66,6 +67,7 @@ interface Present {
   readonly critical: { readonly [host: string]: ReadonlyArray<HostEvent> }
   readonly refusals: ReadonlyMap<string, ReadonlyArray<Concern>>
   readonly ops: ReadonlyMap<string, ReadonlyArray<Concern>>
+  readonly behind: ReadonlyMap<string, Behind>
   readonly alarms: ReadonlyArray<KeptAlarm>
   readonly successors: ReadonlyMap<string, string>
 }
@@ -96,6 +98,7 @@ const judged = (row: Row, present: Present): JudgedHost => {
   const found = retired && !retiredAndReports ? [] : [
     ...(present.refusals.get(id) ?? []),
     ...(present.ops.get(id) ?? []),
+    ...behindConcern(present.behind.get(id), row.lastSeen),
     ...concernsOf({
       presence,
       silence: now - row.lastSeen,
@@ -136,7 +139,8 @@ const judged = (row: Row, present: Present): JudgedHost => {
       acknowledged: words.flatMap(({ acknowledged, sentence }) =>
         acknowledged === undefined ? [] : [`${sentence} (${acknowledged})`]
       ),
-      retiredAt: row.retiredAt
+      retiredAt: row.retiredAt,
+      signersBehind: present.behind.get(id)?.standing ?? null
     }
   }
 }
@@ -218,6 +222,7 @@ const make = Effect.gen(function*() {
         critical: yield* criticalSince(now - day),
         refusals: yield* refusals.concerns,
         ops: yield* opConcerns(database, now),
+        behind: yield* hostsBehind(database),
         alarms: yield* book.open,
         successors: yield* successors
       }

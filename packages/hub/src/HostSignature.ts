@@ -1,6 +1,6 @@
 import { type HostPublicKey, hostPublicKeyBytes, reportNamespace } from "@felhom/domain/HostKey"
 import { Ed25519 } from "@felhom/domain/port/Ed25519"
-import { publicKeyBlob, signedData, SshsigError, verifySshsig, writeArmor } from "@felhom/domain/Sshsig"
+import { armorOf, publicKeyBlob, signedData, SshsigError, verifySshsig } from "@felhom/domain/Sshsig"
 import { concatBytes, sshString, uint32 } from "@felhom/domain/SshWire"
 import { Effect } from "effect"
 import { hash } from "node:crypto"
@@ -67,7 +67,7 @@ export const make: Effect.Effect<HostSignature, never, Ed25519> = Effect.map(Ed2
     return made
   }
 
-  const byAnyForm = (plain: Uint8Array, blob: Uint8Array, expected: Uint8Array | undefined) =>
+  const byAnyForm = (plain: Uint8Array, blob: Uint8Array, header: string, expected: Uint8Array | undefined) =>
     Effect.as(
       Effect.provideService(
         verifySshsig({
@@ -79,19 +79,19 @@ export const make: Effect.Effect<HostSignature, never, Ed25519> = Effect.map(Ed2
         Ed25519,
         curve
       ),
-      blob
+      armorOf(header)
     )
 
   return {
     verify: (plain, digest, header, pinned) => {
       const blob = canonicalBytes(header)
       if (blob === undefined) return new SshsigError({ reason: "blob", detail: "it is not canonical base64" })
-      if (pinned === null) return Effect.map(byAnyForm(plain, blob, undefined), writeArmor)
+      if (pinned === null) return byAnyForm(plain, blob, header, undefined)
       const { beginning, publicKey } = pinnedOf(pinned)
       // Nearly every signature has the one form that our agents give it; whatever else came is taken apart with all care.
       const isOurForm = blob.length === beginning.length + signatureLength &&
         beginning.equals(blob.subarray(0, beginning.length))
-      if (!isOurForm) return Effect.map(byAnyForm(plain, blob, publicKey), writeArmor)
+      if (!isOurForm) return byAnyForm(plain, blob, header, publicKey)
       return Effect.flatMap(
         curve.verify(
           publicKey,
@@ -100,7 +100,7 @@ export const make: Effect.Effect<HostSignature, never, Ed25519> = Effect.map(Ed2
         ),
         (holds) =>
           holds
-            ? Effect.succeed(writeArmor(blob))
+            ? Effect.succeed(armorOf(header))
             : new SshsigError({ reason: "signature", detail: "the bytes are not those that were signed" })
       )
     }

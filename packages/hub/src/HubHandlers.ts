@@ -2,6 +2,7 @@ import { type HttpApi, HttpApiBuilder, type HttpApiGroup } from "@effect/platfor
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import type { HostId } from "@felhom/domain/HostId"
 import { HubApi } from "@felhom/domain/HubApi"
+import { HostPrincipal } from "@felhom/domain/HubPrincipal"
 import { HubNotFound } from "@felhom/domain/HubRefusal"
 import type { Crypto } from "@felhom/domain/port/Crypto"
 import type { Ed25519 } from "@felhom/domain/port/Ed25519"
@@ -26,6 +27,8 @@ import type { Outbox } from "./Outbox.ts"
 import { RateLimit } from "./RateLimit.ts"
 import { ReportDesk } from "./ReportDesk.ts"
 import { limitedByToken } from "./RequestLimits.ts"
+import type { SignersChain } from "./SignersChain.ts"
+import * as SignersHandlers from "./SignersHandlers.ts"
 import type { StoreEpoch } from "./StoreEpoch.ts"
 import type { TokenStore } from "./TokenStore.ts"
 import type { TwinWatch } from "./TwinWatch.ts"
@@ -47,7 +50,10 @@ const reportsLayer: Layer.Layer<
       return handlers.handleRaw("report", ({ path, request }) =>
         Effect.zipRight(
           Effect.provideService(limitedByToken, RateLimit, limits),
-          desk.take(path.hostId, NodeHttpServerRequest.toIncomingMessage(request))
+          Effect.flatMap(
+            HostPrincipal,
+            (principal) => desk.take(path.hostId, NodeHttpServerRequest.toIncomingMessage(request), principal)
+          )
         ))
     })
 ).pipe(Layer.provide(hostLayer))
@@ -103,6 +109,7 @@ export type Services =
   | Database
   | ExpectedHosts
   | OpQueue
+  | SignersChain
   | Outbox
   | TwinWatch
   | Ed25519
@@ -115,6 +122,7 @@ export const layer: Layer.Layer<HttpApi.Api, never, Services> = HttpApiBuilder.a
     HealthHandlers.layer,
     AlarmHandlers.layer,
     OpHandlers.layer,
+    SignersHandlers.layer,
     reportsLayer,
     hostsLayer,
     enrolmentLayer,

@@ -78,8 +78,17 @@ const draining: Layer.Layer<never, never, TlsServer> = Layer.scopedDiscard(
 /** What a body other than a report may weigh, in bytes; a report's body has bounds of its own. */
 const bodyLimit = 64 * 1024
 
+/** The same for what people sign: 16 KiB with eight signatures and a document of 256 KiB, in base64. */
+const signedLimit = 512 * 1024
+
+const isSigned = /^\/api\/v1\/(?:hosts\/[0-9a-f]{32}\/ops|signers)$/
+
 const boundedBodies = HttpMiddleware.make((app) =>
-  HttpServerRequest.withMaxBodySize(app, Option.some(FileSystem.Size(bodyLimit)))
+  Effect.flatMap(
+    HttpServerRequest.HttpServerRequest,
+    ({ url }) =>
+      HttpServerRequest.withMaxBodySize(app, Option.some(FileSystem.Size(isSigned.test(url) ? signedLimit : bodyLimit)))
+  )
 )
 
 /** Reports by their own short way, everything else through the API. */

@@ -34,7 +34,8 @@ const gunzipped = promisify(gunzip)
 const corrupt = (cause: unknown): StoreError =>
   new StoreError({ reason: "corrupt", path: "report", detail: cause instanceof Error ? cause.message : String(cause) })
 
-const unpacked = ({ body, signature }: typeof Row.Type): Effect.Effect<KeptReport, StoreError> =>
+/** The report as it was before it was gzipped. */
+export const unpacked = ({ body, signature }: typeof Row.Type): Effect.Effect<KeptReport, StoreError> =>
   Effect.map(Effect.tryPromise({ try: () => gunzipped(body), catch: corrupt }), (plain) => ({ plain, signature }))
 
 /** None when the host is unknown, or nothing that it said was kept. */

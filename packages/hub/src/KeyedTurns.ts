@@ -5,28 +5,50 @@ export interface KeyedTurns {
   readonly alone: (key: string) => <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-interface Turn {
-  readonly turn: Effect.Semaphore
-  users: number
-}
+/** Lets the next one go. */
+type Go = () => void
 
+/**
+ * A report goes through here with nobody beside it, nearly always. So those who wait are a list, and a key with nobody is none:
+ * a semaphore for each key and its bookkeeping cost a report more than its statements do.
+ */
 export const make: Effect.Effect<KeyedTurns> = Effect.sync(() => {
-  const turns = new Map<string, Turn>()
+  const turns = new Map<string, Array<Go>>()
+
+  const passOn = (key: string): void => {
+    const go = turns.get(key)?.shift()
+    if (go === undefined) turns.delete(key)
+    else go()
+  }
+
+  const turn = (key: string, waiting: Array<Go>): Effect.Effect<void> =>
+    Effect.async((resume) => {
+      const go = () => resume(Effect.void)
+      waiting.push(go)
+      return Effect.sync(() => {
+        const place = waiting.indexOf(go)
+        // Whoever is interrupted with the turn already in hand passes it on.
+        if (place < 0) passOn(key)
+        else waiting.splice(place, 1)
+      })
+    })
+
   return {
     alone: (key) => (work) =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          const held = turns.get(key) ?? { turn: Effect.unsafeMakeSemaphore(1), users: 0 }
-          held.users += 1
-          turns.set(key, held)
-          return held
-        }),
-        ({ turn }) => turn.withPermits(1)(work),
-        (held) =>
-          Effect.sync(() => {
-            held.users -= 1
-            if (held.users === 0) turns.delete(key)
-          })
-      )
+      Effect.uninterruptibleMask((restore) => {
+        const waiting = turns.get(key)
+        if (waiting === undefined) turns.set(key, [])
+        const mine = Effect.matchCauseEffect(restore(work), {
+          onSuccess: (value) => {
+            passOn(key)
+            return Effect.succeed(value)
+          },
+          onFailure: (cause) => {
+            passOn(key)
+            return Effect.failCause(cause)
+          }
+        })
+        return waiting === undefined ? mine : Effect.zipRight(restore(turn(key, waiting)), mine)
+      })
   }
 })

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { alarmTables } from "./AlarmTables.ts"
 import { historyTables } from "./HistoryTables.ts"
 import { opTables } from "./OpTables.ts"
+import { signersTables } from "./SignersTables.ts"
 
 type Migration = Effect.Effect<void, unknown, SqlClient.SqlClient>
 
@@ -140,5 +141,6 @@ export const migrations: Record<string, Migration> = {
   ),
   "0003_history_in_points": statements(...historyTables),
   "0004_alarms_notices_and_restores": statements(...alarmTables),
-  "0005_signed_ops": statements(...opTables)
+  "0005_signed_ops": statements(...opTables),
+  "0006_signers_and_what_hosts_said_of_ops": statements(...signersTables)
 }

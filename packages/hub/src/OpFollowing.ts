@@ -1,16 +1,7 @@
 import type { HostEvent } from "@felhom/domain/HostEvent"
-import type { OpState } from "@felhom/domain/OpsApi"
+import { type OpState, opStateOfEvent } from "@felhom/domain/OpsApi"
 import { Sha256Hex } from "@felhom/domain/Sha256"
 import { Schema } from "effect"
-
-const states: { readonly [kind: string]: OpState } = {
-  "op.accepted": "accepted",
-  "op.started": "started",
-  "op.finished": "finished",
-  "op.failed": "failed",
-  "op.unknown": "unknown",
-  "op.refused": "refused"
-}
 
 /** What a host said of one op. */
 export interface OpNews {
@@ -26,7 +17,7 @@ const isHash = Schema.is(Sha256Hex)
 /** What these events of one host epoch say of ops, in their order. */
 export const opNews = (events: ReadonlyArray<HostEvent>, epoch: string): ReadonlyArray<OpNews> =>
   events.flatMap(({ kind, message, seq, subject }) => {
-    const state = states[kind]
+    const state = opStateOfEvent(kind)
     return state !== undefined && isHash(subject) ? [{ op: subject, state, message, epoch, seq }] : []
   }).toSorted((a, b) => a.seq - b.seq)
 

@@ -34,6 +34,20 @@ export const layer: Layer.Layer<
             })
           )
         ))
+      .handle("report", ({ path: { hostId, op } }) =>
+        Effect.catchAll(ops.report(hostId, op), unavailable).pipe(
+          Effect.flatMap(
+            Option.match({
+              onNone: () =>
+                Effect.fail(
+                  new HubNotFound({
+                    message: `this hub has no report that host ${hostId} signed in which it speaks of op ${op}`
+                  })
+                ),
+              onSome: Effect.succeed
+            })
+          )
+        ))
       .handle("list", ({ urlParams: { state } }) => Effect.catchAll(ops.list(state), unavailable)))).pipe(
     Layer.provide(operatorLayer)
   )

@@ -1,3 +1,4 @@
+import { sameBytes } from "@felhom/domain/ByteReader"
 import type { Envelope, SignedBytes } from "@felhom/domain/Envelope"
 import type { HostId } from "@felhom/domain/HostId"
 import type { HostReport } from "@felhom/domain/HostReport"
@@ -12,6 +13,7 @@ import { Database } from "./Database.ts"
 import * as KeyedTurns from "./KeyedTurns.ts"
 import { readClaim } from "./OpClaimReading.ts"
 import { isNews, type OpNews, opNews } from "./OpFollowing.ts"
+import { keepTexts, opReport, type SpokenReport } from "./OpReports.ts"
 import { isHandedOut, OpRow, stateOf, summaryOf } from "./OpRow.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -35,12 +37,21 @@ export class OpQueue extends Context.Tag("felhom/hub/OpQueue")<OpQueue, {
   readonly one: (host: HostId, op: Sha256Hex) => Effect.Effect<Option.Option<OpDetail>, StoreError>
   /** Of all hosts, newest first, a thousand at most. */
   readonly list: (state: OpState | undefined) => Effect.Effect<ReadonlyArray<OpSummary>, StoreError>
+  /** The report in which the host said how far the op has come; none when the hub has none that the host signed. */
+  readonly report: (host: HostId, op: Sha256Hex) => Effect.Effect<Option.Option<SignedBytes>, StoreError>
   /**
    * Takes what a stored report says of ops, and puts those that its host should have into the envelope. Without either it is the
-   * envelope as it was.
+   * envelope as it was. `letter` is the report as it came, and its host's armored signature if it signed.
    */
-  readonly exchange: (report: HostReport, envelope: Envelope) => Effect.Effect<Envelope, StoreError>
+  readonly exchange: (report: HostReport, letter: Letter, envelope: Envelope) => Effect.Effect<Envelope, StoreError>
 }>() {}
+
+/** A report's bytes as they were signed, the same gzipped, and the signature; null when there is none. */
+export interface Letter {
+  readonly plain: Uint8Array
+  readonly packed: Uint8Array
+  readonly signature: string | null
+}
 
 /** How many ops of one host are kept, open ones apart. */
 const keptPerHost = 1_000
@@ -51,18 +62,21 @@ const envelopeRoom = 700 * 1024
 const select =
   `SELECT signed_op.host_id AS host, json_extract(host.identity, '$.node') AS node, op, payload, signatures, needs,
   submitted_by AS submittedBy, submitted_at AS submittedAt, signed_op.expires_at AS expiresAt, state, message,
-  changed_at AS changedAt, event_epoch AS eventEpoch, event_seq AS eventSeq
+  changed_at AS changedAt, event_epoch AS eventEpoch, event_seq AS eventSeq,
+  (SELECT report FROM op_report WHERE op_report.host_id = signed_op.host_id AND op_report.report = signed_op.report) AS report,
+  document
   FROM signed_op LEFT JOIN host ON host.host_id = signed_op.host_id`
 
 const Known = Schema.Struct({ known: Schema.Int })
 
-const signedBytes = ({ payload, signatures }: OpRow): SignedBytes => ({
+const signedBytes = ({ document, payload, signatures }: OpRow): SignedBytes => ({
   payload: Encoding.encodeBase64(payload ?? new Uint8Array()),
-  signatures
+  signatures,
+  ...(document === null ? {} : { document: Encoding.encodeBase64(document) })
 })
 
-const weight = ({ payload, signatures }: SignedBytes): number =>
-  signatures.reduce((sum, { length }) => sum + length, payload.length)
+const weight = ({ document = "", payload, signatures }: SignedBytes): number =>
+  signatures.reduce((sum, { length }) => sum + length, payload.length + document.length)
 
 /** As many of them as fit, oldest first. */
 const fitting = (ops: ReadonlyArray<SignedBytes>): ReadonlyArray<SignedBytes> => {
@@ -87,7 +101,9 @@ const fresh = (host: HostId, op: Sha256Hex, now: number): OpRow => ({
   message: null,
   changedAt: clock(now),
   eventEpoch: null,
-  eventSeq: null
+  eventSeq: null,
+  report: null,
+  document: null
 })
 
 const make = Effect.gen(function*() {
@@ -122,17 +138,19 @@ const make = Effect.gen(function*() {
   }
 
   /** Writes rows of one host, and lets its oldest go when there are too many. */
-  const store = (host: HostId, rows: ReadonlyArray<OpRow>, now: number) =>
+  const store = (host: HostId, rows: ReadonlyArray<OpRow>, now: number, spoken?: SpokenReport) =>
     Effect.map(
       writeTexts([
         ...rows.map((row) => ({
           sql:
             `INSERT INTO signed_op (host_id, op, payload, signatures, needs, submitted_by, submitted_at, expires_at, state,
-              message, changed_at, event_epoch, event_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+              message, changed_at, event_epoch, event_seq, report, document)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (host_id, op) DO UPDATE SET payload = excluded.payload, signatures = excluded.signatures,
               needs = excluded.needs, submitted_by = excluded.submitted_by, submitted_at = excluded.submitted_at,
               expires_at = excluded.expires_at, state = excluded.state, message = excluded.message,
-              changed_at = excluded.changed_at, event_epoch = excluded.event_epoch, event_seq = excluded.event_seq`,
+              changed_at = excluded.changed_at, event_epoch = excluded.event_epoch, event_seq = excluded.event_seq,
+              report = excluded.report, document = excluded.document`,
           parameters: [
             row.host,
             row.op,
@@ -146,7 +164,9 @@ const make = Effect.gen(function*() {
             row.message,
             row.changedAt,
             row.eventEpoch,
-            row.eventSeq
+            row.eventSeq,
+            row.report,
+            row.document
           ]
         })),
         {
@@ -154,7 +174,8 @@ const make = Effect.gen(function*() {
             `DELETE FROM signed_op WHERE host_id = ? AND (state NOT IN ('awaiting', 'accepted', 'started') OR expires_at < ?)
             AND op NOT IN (SELECT op FROM signed_op WHERE host_id = ? ORDER BY changed_at DESC LIMIT ?)`,
           parameters: [host, now, host, keptPerHost]
-        }
+        },
+        ...keepTexts(host, spoken)
       ]),
       () => rows.forEach(remember)
     )
@@ -170,13 +191,17 @@ const make = Effect.gen(function*() {
     )
 
   /** The op with these signatures, too. A second submission may ask for more of them, never for fewer. */
-  const joined = (row: OpRow, { needs, signatures }: OpSubmission, by: string, now: number): OpRow => {
+  const joined = (row: OpRow, { document, needs, signatures }: OpSubmission, by: string, now: number): OpRow => {
     const all = Array.from(new Set([...row.signatures, ...signatures]))
-    const isNew = all.length > row.signatures.length
+    // Which document the payload names the host knows; the one that came last is the one that somebody mended.
+    const brought = document === undefined ? null : Either.getOrThrow(Encoding.decodeBase64(document))
+    const isNew = all.length > row.signatures.length ||
+      (brought !== null && (row.document === null || !sameBytes(row.document, brought)))
     const reopened = isNew && row.state === "refused"
     return {
       ...row,
       signatures: all,
+      document: brought ?? row.document,
       needs: Math.max(row.needs, needs),
       submittedBy: row.submittedBy ?? by,
       state: reopened ? "awaiting" : row.state,
@@ -223,25 +248,33 @@ const make = Effect.gen(function*() {
     })
 
   /** A row for what a host says of an op that did not come through this hub, or is new to it. */
-  const told = (host: HostId, news: OpNews, known: Option.Option<OpRow>, now: number): OpRow => ({
+  const told = (
+    host: HostId,
+    news: OpNews,
+    known: Option.Option<OpRow>,
+    now: number,
+    spoken: SpokenReport | undefined
+  ): OpRow => ({
     ...Option.getOrElse(known, () => fresh(host, news.op, now)),
     state: news.state,
     message: news.message,
     changedAt: clock(now),
     eventEpoch: news.epoch,
-    eventSeq: news.seq
+    eventSeq: news.seq,
+    report: spoken?.sha256 ?? null
   })
 
-  const follow = (host: HostId, news: ReadonlyArray<OpNews>) =>
+  const follow = (host: HostId, news: ReadonlyArray<OpNews>, { packed, plain, signature }: Letter) =>
     Effect.gen(function*() {
+      const spoken = signature === null ? undefined : { sha256: yield* crypto.sha256(plain), packed, signature }
       const now = yield* Clock.currentTimeMillis
       const changed = new Map<string, OpRow>()
       for (const one of news) {
         const held = changed.get(one.op)
         const known = held === undefined ? yield* rowOf(host, one.op) : Option.some(held)
-        if (Option.isNone(known) || isNews(known.value, one)) changed.set(one.op, told(host, one, known, now))
+        if (Option.isNone(known) || isNews(known.value, one)) changed.set(one.op, told(host, one, known, now, spoken))
       }
-      if (changed.size > 0) yield* store(host, Array.from(changed.values()), now)
+      if (changed.size > 0) yield* store(host, Array.from(changed.values()), now, spoken)
     })
 
   return OpQueue.of({
@@ -265,13 +298,14 @@ const make = Effect.gen(function*() {
         (rows, now) =>
           rows.filter((row) => state === undefined || stateOf(row, now) === state).map((row) => summaryOf(row, now))
       ),
-    exchange: (report, envelope) => {
+    report: (host, op) => opReport({ readText }, host, op),
+    exchange: (report, letter, envelope) => {
       const { epoch, id } = report.host
       // A one-off report's events are not stored, and nobody waits for its answer's ops.
       if (report.sequence === null || (report.events.length === 0 && !open.has(id))) return Effect.succeed(envelope)
       return Effect.gen(function*() {
         const news = opNews(report.events, epoch)
-        if (news.length > 0) yield* turns.alone(id)(follow(id, news))
+        if (news.length > 0) yield* turns.alone(id)(follow(id, news, letter))
         const now = yield* Clock.currentTimeMillis
         const ops = (open.get(id) ?? []).filter((row) => isHandedOut(row, now)).map(signedBytes)
         return ops.length === 0 ? envelope : { ...envelope, ops: fitting(ops) }

@@ -22,7 +22,11 @@ export const OpRow = Schema.Struct({
   changedAt: EpochMillis,
   /** Which event of the host's said so; null while none did. */
   eventEpoch: Schema.NullOr(Schema.String),
-  eventSeq: Schema.NullOr(Schema.Int)
+  eventSeq: Schema.NullOr(Schema.Int),
+  /** The report that brought this event, by the SHA-256 of its bytes; null when its host did not sign it, or it was not kept. */
+  report: Schema.NullOr(Sha256Hex),
+  /** What goes with the payload, which names it by its hash. */
+  document: Schema.NullOr(Blob)
 })
 export type OpRow = typeof OpRow.Type
 
@@ -49,5 +53,6 @@ export const summaryOf = (row: OpRow, now: number): OpSummary => ({
   submittedBy: row.submittedBy,
   submittedAt: row.submittedAt,
   changedAt: row.changedAt,
-  expiresAt: row.expiresAt
+  expiresAt: row.expiresAt,
+  report: row.report
 })

@@ -1,6 +1,6 @@
 import type { HostId } from "@felhom/domain/HostId"
 import type { HostPublicKey } from "@felhom/domain/HostKey"
-import { HostPrincipal } from "@felhom/domain/HubPrincipal"
+import type { HostPrincipal } from "@felhom/domain/HubPrincipal"
 import { HubForbidden, type HubUnavailable } from "@felhom/domain/HubRefusal"
 import type { Ed25519 } from "@felhom/domain/port/Ed25519"
 import { Context, Effect, Layer, type Option } from "effect"
@@ -20,8 +20,9 @@ export class ReportAdmission extends Context.Tag("felhom/hub/ReportAdmission")<R
   /** `header` is what came as `Felhom-Signature`. Gives the armored signature, if the host signed. */
   readonly admit: (
     received: ReceivedReport,
-    header: string | undefined
-  ) => Effect.Effect<Option.Option<string>, HubForbidden | HubUnavailable, HostPrincipal>
+    header: string | undefined,
+    principal: typeof HostPrincipal.Service
+  ) => Effect.Effect<Option.Option<string>, HubForbidden | HubUnavailable>
 }>() {}
 
 const forbidden = (message: string): HubForbidden => new HubForbidden({ message })
@@ -34,8 +35,8 @@ const make = Effect.gen(function*() {
   const signatures = yield* HostSignature.make
 
   /** The report's own token, bound to that host now if it was to none. */
-  const bound = (hostId: HostId, { hostId: boundTo, tokenHash }: typeof HostPrincipal.Service) =>
-    boundTo === hostId ? Effect.void : Effect.gen(function*() {
+  const bind = (hostId: HostId, { hostId: boundTo, tokenHash }: typeof HostPrincipal.Service) =>
+    Effect.gen(function*() {
       const binding = boundTo === null
         ? yield* Effect.catchAll(tokens.bind(tokenHash, hostId), unavailable)
         : { hostId: boundTo }
@@ -84,19 +85,16 @@ const make = Effect.gen(function*() {
 
   // Every report comes through here: generators would be made anew for each, and stay slow.
   return ReportAdmission.of({
-    admit: (received, header) => {
+    admit: (received, header, principal) => {
       const { plain, report: { host: { id } } } = received
-      return HostPrincipal.pipe(
-        Effect.flatMap((principal) => bound(id, principal)),
-        Effect.flatMap(() => Effect.catchAll(keys.standing(id), unavailable)),
-        Effect.flatMap(({ blocked, pinned }) => {
-          const digest = HostSignature.digestOf(plain)
-          return Effect.flatMap(
-            signature(id, plain, digest, header, pinned),
-            (armored) => blocked === null ? unlessTwin(received, digest, armored) : forbidden(blocked)
-          )
-        })
-      )
+      const looked = Effect.flatMap(Effect.catchAll(keys.standing(id), unavailable), ({ blocked, pinned }) => {
+        const digest = HostSignature.digestOf(plain)
+        return Effect.flatMap(
+          signature(id, plain, digest, header, pinned),
+          (armored) => blocked === null ? unlessTwin(received, digest, armored) : forbidden(blocked)
+        )
+      })
+      return principal.hostId === id ? looked : Effect.zipRight(bind(id, principal), looked)
     }
   })
 })

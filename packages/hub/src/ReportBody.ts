@@ -21,37 +21,41 @@ const tooLarge = (what: string, limitBytes: number): HubTooLarge =>
 
 const bad = (detail: string): HubBadReport => new HubBadReport({ message: detail })
 
+type Refused = HubTooLarge | HubBadReport
+
 /**
  * Reads a body of at most `limit` bytes. What comes beyond is not kept, and the request is left as it is: to destroy it would
  * take the connection away from under the answer.
  */
-const readBounded = (request: IncomingMessage, limit: number): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
+const readBounded = (
+  request: IncomingMessage,
+  limit: number,
+  take: (body: Buffer) => Effect.Effect<ReceivedReport, Refused>
+): Effect.Effect<ReceivedReport, Refused> =>
   Effect.async((resume) => {
     const chunks: Array<Buffer> = []
     let size = 0
-    const stop = () => {
-      request.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose)
+    // Listeners stay, as an error that nobody listens to would end the hub; after the first answer they say nothing. An answer
+    // is made only when it is given: an error's stack trace costs as much as the rest of this.
+    let answered = false
+    const answer = (made: () => Effect.Effect<ReceivedReport, Refused>) => {
+      if (answered) return
+      answered = true
+      resume(Effect.suspend(made))
     }
-    const done = (answer: Effect.Effect<Buffer, HubTooLarge | HubBadReport>) => {
-      stop()
-      resume(answer)
-    }
-    const onData = (chunk: Buffer) => {
+    if (Number(request.headers["content-length"]) > limit) return answer(() => tooLarge("larger", limit))
+    request.on("data", (chunk: Buffer) => {
       size += chunk.length
-      if (size > limit) done(Effect.fail(tooLarge("larger", limit)))
-      else chunks.push(chunk)
-    }
-    const onEnd = () => {
-      const [first] = chunks
-      done(Effect.succeed(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)))
-    }
-    const onError = (error: Error) => done(Effect.fail(bad(`the report's body broke off: ${error.message}`)))
-    const onClose = () => done(Effect.fail(bad("the report's body broke off")))
-    if (Number(request.headers["content-length"]) > limit) {
-      return resume(Effect.fail(tooLarge("larger", limit)))
-    }
-    request.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose)
-    return Effect.sync(stop)
+      if (size > limit) answer(() => tooLarge("larger", limit))
+      else if (!answered) chunks.push(chunk)
+    })
+    request.on("end", () =>
+      answer(() => {
+        const [first] = chunks
+        return take(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks))
+      }))
+    request.on("error", (error: Error) => answer(() => bad(`the report's body broke off: ${error.message}`)))
+    request.on("close", () => answer(() => bad("the report's body broke off")))
   })
 
 const unpack = promisify(gunzip)
@@ -64,26 +68,16 @@ const notGzip = (cause: unknown): HubBadReport =>
   bad(`the report's body is not gzip, though its Content-Encoding says so: ${String(cause)}`)
 
 /** Unpacks at most `limit` bytes: zlib stops there, so what was packed to burst never gets more memory than that. */
-const unpackLarge = (packed: Buffer, limit: number): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
+const unpackLarge = (packed: Buffer, limit: number): Effect.Effect<Buffer, Refused> =>
   Effect.tryPromise({
     try: () => unpack(packed, { maxOutputLength: limit }),
     catch: (cause) => cause instanceof RangeError ? tooLarge("larger when unpacked", limit) : notGzip(cause)
   })
 
-const unpackBounded = (packed: Buffer, limit: number): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
-  Effect.suspend(() => {
-    if (packed.length > atOnce.packed) return unpackLarge(packed, limit)
-    try {
-      return Effect.succeed(gunzipSync(packed, { maxOutputLength: atOnce.unpacked }))
-    } catch (cause) {
-      return cause instanceof RangeError ? unpackLarge(packed, limit) : Effect.fail(notGzip(cause))
-    }
-  })
-
 const decode = Schema.decodeUnknown(HostReport, { onExcessProperty: "ignore" })
 
-const asReport = (json: unknown): Effect.Effect<HostReport, HubBadReport> =>
-  isCertainlyReport(json) ? Effect.succeed(json) : Effect.mapError(decode(json), (error) => {
+const decoded = (json: unknown): Effect.Effect<HostReport, HubBadReport> =>
+  Effect.mapError(decode(json), (error) => {
     const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
     return bad(
       issue === undefined || issue.path.length === 0
@@ -92,32 +86,44 @@ const asReport = (json: unknown): Effect.Effect<HostReport, HubBadReport> =>
     )
   })
 
-const asJson = (body: Buffer): Effect.Effect<unknown, HubBadReport> =>
-  Effect.try({
-    try: (): unknown => JSON.parse(body.toString("utf8")),
-    catch: (cause) => bad(`the report's body is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
-  })
+const read = (plain: Buffer, packed: Uint8Array): Effect.Effect<ReceivedReport, HubBadReport> => {
+  let json: unknown
+  try {
+    json = JSON.parse(plain.toString("utf8"))
+  } catch (cause) {
+    return bad(`the report's body is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
+  return isCertainlyReport(json)
+    ? Effect.succeed({ report: json, plain, packed })
+    : Effect.map(decoded(json), (report) => ({ report, plain, packed }))
+}
 
-const plainOf = (body: Buffer, isPacked: boolean): Effect.Effect<Buffer, HubTooLarge | HubBadReport> =>
-  isPacked ? unpackBounded(body, bodyLimits.unpacked) : Effect.succeed(body)
+// Nearly every body is small and right, and is read without a step between.
+const readPacked = (packed: Buffer): Effect.Effect<ReceivedReport, Refused> => {
+  const readLarge = () => Effect.flatMap(unpackLarge(packed, bodyLimits.unpacked), (plain) => read(plain, packed))
+  if (packed.length > atOnce.packed) return readLarge()
+  let plain: Buffer
+  try {
+    plain = gunzipSync(packed, { maxOutputLength: atOnce.unpacked })
+  } catch (cause) {
+    return cause instanceof RangeError ? readLarge() : Effect.fail(notGzip(cause))
+  }
+  return read(plain, packed)
+}
 
-const packedOf = (body: Buffer, isPacked: boolean): Effect.Effect<Uint8Array> =>
-  isPacked ? Effect.succeed(body) : Effect.promise(() => pack(body))
+const readPlain = (plain: Buffer): Effect.Effect<ReceivedReport, Refused> =>
+  Effect.flatMap(
+    read(plain, plain),
+    (received) => Effect.map(Effect.promise(() => pack(plain)), (packed) => ({ ...received, packed }))
+  )
 
 /** Reads, bounds, unpacks and decodes the body of a report. Keys that this hub doesn't know are ignored. */
-export const receiveReport = (request: IncomingMessage): Effect.Effect<ReceivedReport, HubTooLarge | HubBadReport> =>
-  Effect.flatMap(readBounded(request, bodyLimits.packed), (body) => {
-    const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity"
-    if (encoding !== "identity" && encoding !== "gzip") {
-      return bad(`the report's body has the Content-Encoding ${encoding}; this hub reads gzip and none`)
-    }
-    const isPacked = encoding === "gzip"
-    return Effect.flatMap(
-      plainOf(body, isPacked),
-      (plain) =>
-        Effect.flatMap(
-          Effect.flatMap(asJson(plain), asReport),
-          (report) => Effect.map(packedOf(body, isPacked), (packed) => ({ report, plain, packed }))
-        )
-    )
+export const receiveReport = (request: IncomingMessage): Effect.Effect<ReceivedReport, Refused> => {
+  const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity"
+  return readBounded(request, bodyLimits.packed, (body) => {
+    if (encoding === "gzip") return readPacked(body)
+    return encoding === "identity"
+      ? readPlain(body)
+      : bad(`the report's body has the Content-Encoding ${encoding}; this hub reads gzip and none`)
   })
+}

@@ -1,7 +1,6 @@
 import { HttpApiSchema } from "@effect/platform"
 import type { Envelope } from "@felhom/domain/Envelope"
 import { HostId } from "@felhom/domain/HostId"
-import { HostPrincipal } from "@felhom/domain/HubPrincipal"
 import {
   HubBadReport,
   HubForbidden,
@@ -83,7 +82,7 @@ export const make: Effect.Effect<Route, never, ReportDesk | TokenStore | RateLim
     Effect.flatMap(hostPrincipal(tokens, bearerOf(request)), (principal) =>
       Effect.zipRight(
         limits.take(principal.tokenHash, tokenAllowance),
-        Effect.provideService(desk.take(hostId, request), HostPrincipal, principal)
+        desk.take(hostId, request, principal)
       ))
 
   const failed = (response: ServerResponse, cause: Cause.Cause<Refusal>) =>
@@ -100,8 +99,9 @@ export const make: Effect.Effect<Route, never, ReportDesk | TokenStore | RateLim
   return (request, response) => {
     const [, id] = request.method === "POST" ? address.exec(request.url ?? "") ?? [] : []
     if (id === undefined) return false
+    // The id was read by the pattern that ids have.
     const fiber = run(
-      Effect.matchCauseEffect(answer(HostId.make(id), request), {
+      Effect.matchCauseEffect(answer(HostId.make(id, true), request), {
         onSuccess: (envelope) => Effect.sync(() => send(response, 200, JSON.stringify(envelope))),
         onFailure: (cause) => failed(response, cause)
       })

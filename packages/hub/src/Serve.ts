@@ -31,6 +31,7 @@ import * as RateLimit from "./RateLimit.ts"
 import * as ReportAdmission from "./ReportAdmission.ts"
 import * as ReportDesk from "./ReportDesk.ts"
 import * as ServeLock from "./ServeLock.ts"
+import * as SignersChain from "./SignersChain.ts"
 import * as StoreCap from "./StoreCap.ts"
 import * as StoreEpoch from "./StoreEpoch.ts"
 import type { StoreError } from "./StoreError.ts"
@@ -70,7 +71,7 @@ export const layer = (
     Layer.provide(AlarmWatch.layer(options.name ?? hostname())),
     Layer.provide([Outbox.layer, ExpectedHosts.layer]),
     Layer.provide([StoreEpoch.layer, HistoryStore.layer, HostStore.layer, ReportDesk.layer, Challenges.layer]),
-    Layer.provide([Ingest.layer, ReportAdmission.layer, OpQueue.layer]),
+    Layer.provide([Ingest.layer, ReportAdmission.layer, OpQueue.layer, SignersChain.layer]),
     Layer.provide([EnrolmentTokens.layer, HostKeyStore.layer, TwinWatch.layer, RateLimit.layer]),
     Layer.provide(HostJudge.layer),
     Layer.provide([AlarmStore.layer, AlarmBook.layer, HubUptime.layer]),

@@ -77,12 +77,15 @@ export const mergedPoints = (a: Point, b: Point): Point => {
 }
 
 /** A point of this report alone. */
-export const pointOf = (report: HostReport): Point =>
-  Object.fromEntries(
-    valuesOf(report).flatMap(([metric, value]) =>
-      value === null || !Number.isFinite(value) ? [] : [[metric, [1, rounded(value), rounded(value)] as const]]
-    )
-  )
+export const pointOf = (report: HostReport): Point => {
+  const point: { [metric: string]: Mean } = {}
+  for (const [metric, value] of valuesOf(report)) {
+    if (value === null || !Number.isFinite(value)) continue
+    const kept = rounded(value)
+    point[metric] = [1, kept, kept]
+  }
+  return point
+}
 
 /** The span under way after one more report, and the one that it ended, if it did. `now` by the hub's clock. */
 export const withReport = (

@@ -39,16 +39,22 @@ const submit = (payload: Uint8Array, signatures: ReadonlyArray<string> = ["one"]
 
 let sequence = 0
 
+/** Stands for a signature, and tells whose bytes it is over. */
+const armoredOf = (plain: Uint8Array): string => `signature over ${nameOf(plain)}`
+
 /** A report, and the ops that its answer brings. */
-const exchange = (more: { readonly [key: string]: unknown } = {}) =>
+const exchange = (more: { readonly [key: string]: unknown } = {}, unsigned = false) =>
   Effect.gen(function*() {
     sequence += 1
     const made = { takenAt: yield* Clock.currentTimeMillis, sequence, ...more }
     const ingest = yield* Ingest
     const queue = yield* OpQueue.OpQueue
     const sent = report(made)
-    const envelope = yield* ingest.accept(sent, gzipSync(JSON.stringify(wireReport(made))))
-    return (yield* queue.exchange(sent, envelope)).ops
+    const plain = Buffer.from(JSON.stringify(wireReport(made)))
+    const packed = gzipSync(plain)
+    const signature = unsigned ? null : armoredOf(plain)
+    const envelope = yield* ingest.accept(sent, packed, signature ?? undefined)
+    return (yield* queue.exchange(sent, { plain, packed, signature }, envelope)).ops
   })
 
 const says = (seq: number, kind: string, payload: Uint8Array, message: string = kind) =>
@@ -193,6 +199,97 @@ describe("a signed op", () => {
     }).pipe(Effect.provide(services)))
 })
 
+describe("the host's own word", () => {
+  const spoken = (payload: Uint8Array) =>
+    Effect.gen(function*() {
+      const queue = yield* OpQueue.OpQueue
+      const [op] = yield* listed
+      if (op === undefined) return expect.unreachable()
+      expect(op.op).toBe(nameOf(payload))
+      const found = yield* queue.report(host, op.op)
+      return { report: op.report, found: Option.getOrNull(found) }
+    })
+
+  it.scoped("on an op is kept as it was signed, however many reports come after it", () =>
+    Effect.gen(function*() {
+      yield* exchange()
+      const payload = payloadOf("a")
+      yield* submit(payload)
+      expect(yield* spoken(payload)).toEqual({ report: null, found: null })
+      yield* says(1, "op.accepted", payload)
+      const first = yield* spoken(payload)
+      yield* says(2, "op.finished", payload, "it is gone")
+      const last = yield* spoken(payload)
+      expect(last.report).not.toBe(first.report)
+      yield* exchange()
+      yield* exchange()
+      const plain = Buffer.from(last.found?.payload ?? "", "base64")
+      expect(nameOf(plain)).toBe(last.report)
+      expect(last.found?.signatures).toEqual([armoredOf(plain)])
+      expect(JSON.parse(plain.toString("utf8"))).toMatchObject({
+        events: [{ kind: "op.finished", message: "it is gone" }]
+      })
+      expect(yield* spoken(payload)).toEqual(last)
+    }).pipe(Effect.provide(services)))
+
+  it.scoped("is nobody's when the host did not sign it", () =>
+    Effect.gen(function*() {
+      yield* exchange()
+      const payload = payloadOf("a")
+      yield* submit(payload)
+      yield* exchange({ events: [event(1, { kind: "op.finished", subject: nameOf(payload) })] }, true)
+      expect(yield* state).toBe("finished")
+      expect(yield* spoken(payload)).toEqual({ report: null, found: null })
+    }).pipe(Effect.provide(services)))
+
+  it.scoped("is kept for the last two hundred reports that speak of ops", () =>
+    Effect.gen(function*() {
+      yield* exchange()
+      for (let count = 1; count <= 201; count += 1) yield* says(count, "op.refused", payloadOf(`${count}`))
+      const queue = yield* OpQueue.OpQueue
+      const ops = yield* queue.list(undefined)
+      expect(ops.filter(({ report }) => report !== null)).toHaveLength(200)
+      const first = ops.find(({ op }) => op === nameOf(payloadOf("1")))
+      if (first === undefined) return expect.unreachable()
+      expect(yield* queue.report(host, first.op)).toEqual(Option.none())
+    }).pipe(Effect.provide(services)))
+})
+
+describe("what goes with an op", () => {
+  it.scoped("reaches the host with it, and can be mended by who brings it anew", () =>
+    Effect.gen(function*() {
+      yield* exchange()
+      const payload = payloadOf("a")
+      const bring = (document: string | undefined, signatures: ReadonlyArray<string> = ["one"]) =>
+        Effect.flatMap(OpQueue.OpQueue, (queue) =>
+          queue.submit(
+            host,
+            Schema.decodeUnknownSync(OpSubmission)({
+              payload: Encoding.encodeBase64(payload),
+              signatures,
+              ...(document === undefined ? {} : { document: Encoding.encodeBase64(document) })
+            }),
+            "anna"
+          ))
+      yield* bring("a policy")
+      expect(yield* exchange()).toMatchObject([{ document: Encoding.encodeBase64("a policy") }])
+      // A second signer has nothing to bring.
+      yield* bring(undefined, ["two"])
+      expect(yield* exchange()).toMatchObject([
+        { signatures: ["one", "two"], document: Encoding.encodeBase64("a policy") }
+      ])
+      yield* says(1, "op.refused", payload, "the document is another one")
+      yield* bring("a policy")
+      expect(yield* exchange()).toEqual([])
+      yield* bring("the policy")
+      expect(yield* exchange()).toMatchObject([{ document: Encoding.encodeBase64("the policy") }])
+      const again = yield* Layer.build(Layer.fresh(OpQueue.layer))
+      expect(yield* Effect.provide(exchange(), again)).toMatchObject([
+        { document: Encoding.encodeBase64("the policy") }
+      ])
+    }).pipe(Effect.provide(services)))
+})
+
 describe("a refusal", () => {
   it.scoped("needs a person for a day, with what was refused and why", () =>
     Effect.gen(function*() {
@@ -231,6 +328,11 @@ describe("a submission", () => {
     ["a payload that is not base64", { payload: "?", signatures: ["x"] }],
     ["an empty payload", { payload: "", signatures: ["x"] }],
     ["a payload above 16 KiB", { payload: Encoding.encodeBase64(new Uint8Array(16_385)), signatures: ["x"] }],
+    ["a document above 256 KiB", {
+      payload: "AAAA",
+      signatures: ["x"],
+      document: Encoding.encodeBase64(new Uint8Array(256 * 1024 + 1))
+    }],
     ["no signature", { payload: "AAAA", signatures: [] }],
     ["nine signatures", { payload: "AAAA", signatures: Array(9).fill("x") }],
     ["a signature that is too long", { payload: "AAAA", signatures: ["x".repeat(8_193)] }]

@@ -6,7 +6,7 @@ import { humanBytes, humanDuration, humanShare } from "@felhom/domain/HumanText"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import type { Section } from "@felhom/domain/Section"
 import type { Disk, Storage, StorageUsage } from "@felhom/domain/Storage"
-import { presenceText } from "./HostsView.ts"
+import { behindText, presenceText } from "./HostsView.ts"
 import { bar, type Cell, type Column, paint, renderTable, toned } from "./Table.ts"
 
 const unknown = toned("dim", "?")
@@ -140,6 +140,7 @@ const load = (node: NodeSample): string =>
 
 const header = ({ inventory, samples, summary }: HostDetail, now: number, colours: boolean): ReadonlyArray<string> => {
   const { host } = summary
+  const behind = behindText(summary)
   const lines: ReadonlyArray<ReadonlyArray<Cell>> = [
     [toned("strong", host.node), "  ", host.id, "  ", presenceText(summary, now)],
     [
@@ -148,6 +149,7 @@ const header = ({ inventory, samples, summary }: HostDetail, now: number, colour
     ],
     ...(samples.node.state === "ok" ? [[load(samples.node.value)]] : []),
     ...(inventory?.hold === true ? [[toned("warning", "on hold: nothing new is started on this host")]] : []),
+    ...(behind === undefined ? [] : [[toned("warning", `by the hub's word, it ${behind}`)]]),
     ...summary.attention.map((sentence) => [toned("bad", "! "), sentence])
   ]
   return lines.map((line) => line.map((cell) => paint(cell, colours)).join(""))

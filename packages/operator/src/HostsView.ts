@@ -80,6 +80,16 @@ const section = (title: string, tone: "bad" | "warning" | "dim", lines: Readonly
     ? []
     : ["", paint(toned("strong", title), colours), ...lines.map((line) => paint(toned(tone, line), colours))]
 
+/** `has version 2 of the fleet's signers, which are at version 3`; undefined for a host that is in step, or follows no fleet. */
+export const behindText = ({ signersBehind }: HostSummary): string | undefined => {
+  if (signersBehind === null) return undefined
+  const { continues, latest, version } = signersBehind
+  const what = version === 0
+    ? `took none of the fleet's signers, which are at version ${latest}`
+    : `has version ${version} of the fleet's signers, which are at version ${latest}`
+  return continues ? what : `${what}, and none of them continues from what it has (felhom op signers.update)`
+}
+
 /** `webhook https://alarms.example: nothing got through for 3 h: it answered 500` */
 const channelLine = ({ channel, failingSince, lastError, target, waiting }: NoticeChannel, now: number): string =>
   `${channel} ${target}: nothing got through for ${humanDuration(now - (failingSince ?? now))} (${waiting} waiting): ${
@@ -140,6 +150,15 @@ export const renderHosts = (
         acknowledged === null ? [] : [reason(node, host, [`has not reported yet (${acknowledged})`])]
       )
     ],
+    colours
+  ),
+  ...section(
+    "Behind with the signers",
+    "warning",
+    hosts.flatMap((summary) => {
+      const text = summary.retiredAt === null ? behindText(summary) : undefined
+      return text === undefined ? [] : [reason(summary.host.node, summary.host.id, [text])]
+    }),
     colours
   ),
   ...section("Waiting, with a known name", "warning", waiting.flatMap((host) => namesakeLine(host, now)), colours),

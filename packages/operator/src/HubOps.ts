@@ -3,9 +3,9 @@ import type { HostId } from "@felhom/domain/HostId"
 import type { OpDetail, OpSummary } from "@felhom/domain/OpsApi"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
 import { layer as pinnedHttp } from "@felhom/node/PinnedHttp"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, type Option } from "effect"
 import type { Connection } from "./Connection.ts"
-import { hubConnection } from "./HubConnection.ts"
+import { hubConnection, isUnknownAddress } from "./HubConnection.ts"
 import type { OperatorError } from "./OperatorError.ts"
 
 /** Signed ops at the hub, which only carries them. Every failure is one sentence. */
@@ -15,6 +15,8 @@ export class HubOps extends Context.Tag("felhom/operator/HubOps")<HubOps, {
   /** Newest first. */
   readonly ofHost: (host: HostId) => Effect.Effect<ReadonlyArray<OpSummary>, OperatorError>
   readonly one: (host: HostId, op: Sha256Hex) => Effect.Effect<OpDetail, OperatorError>
+  /** The report in which the host said how far the op has come; none when the hub has none, or is too old to keep such things. */
+  readonly report: (host: HostId, op: Sha256Hex) => Effect.Effect<Option.Option<SignedBytes>, OperatorError>
   /** Of all hosts, newest first. */
   readonly all: Effect.Effect<ReadonlyArray<OpSummary>, OperatorError>
 }>() {}
@@ -22,10 +24,17 @@ export class HubOps extends Context.Tag("felhom/operator/HubOps")<HubOps, {
 const make = (connection: Connection) =>
   Effect.map(hubConnection(connection), ({ api: { ops }, asked }) =>
     HubOps.of({
-      submit: (host, { payload, signatures }, needs) =>
-        asked(ops.submit({ path: { hostId: host }, payload: { payload, signatures, needs } })),
+      submit: (host, signed, needs) => asked(ops.submit({ path: { hostId: host }, payload: { ...signed, needs } })),
       ofHost: (host) => asked(ops.ofHost({ path: { hostId: host } })),
       one: (host, op) => asked(ops.one({ path: { hostId: host, op } })),
+      report: (host, op) =>
+        asked(
+          ops.report({ path: { hostId: host, op } }).pipe(
+            Effect.asSome,
+            Effect.catchTag("HubNotFound", () => Effect.succeedNone),
+            Effect.catchIf(isUnknownAddress, () => Effect.succeedNone)
+          )
+        ),
       all: asked(ops.list({ urlParams: {} }))
     }))
 

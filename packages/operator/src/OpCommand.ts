@@ -1,19 +1,19 @@
 import { Command, Options } from "@effect/cli"
-import { FileSystem } from "@effect/platform"
 import { HostEpoch } from "@felhom/domain/HostId"
-import { Crypto } from "@felhom/domain/port/Crypto"
 import { type GuestRef, SnapshotName, StorageId, Volid } from "@felhom/domain/ProxmoxId"
 import { EpochSeconds } from "@felhom/domain/Time"
 import { Effect, Either, Option, Schema } from "effect"
 import { readDuration } from "./AlarmCommands.ts"
 import { type ConnectionOptions, connectionOptions } from "./Connection.ts"
 import { type ApprovalOptions, approvalOptions, approved } from "./OpApproval.ts"
+import { documentFile, type OpDocument, policyDocument, signersDocument } from "./OpDocument.ts"
 import { OperatorError } from "./OperatorError.ts"
 import { guestNamed, operationOn, type Wish } from "./OpExpectation.ts"
 import { makePayload } from "./OpPayload.ts"
 import { sightOf } from "./OpSight.ts"
 import { withOps } from "./Root.ts"
 import type { Witnessed } from "./SignedHost.ts"
+import { readSignersFile } from "./SignersFile.ts"
 import { trustLayer } from "./TrustCommands.ts"
 
 const hostOption = Options.text("host").pipe(
@@ -41,13 +41,16 @@ interface CommonOptions extends ApprovalOptions, ConnectionOptions {
 
 const usage = (detail: string): OperatorError => new OperatorError({ reason: "usage", detail })
 
-/** What is wished for on this host; a sentence says why it can't be. */
-type WishOn = (sight: Witnessed) => Either.Either<Wish, string>
+/** What is wished for on this host; a sentence says why it can't be. What goes with the op, if anything does. */
+interface Wished {
+  readonly on: (sight: Witnessed) => Either.Either<Wish, string>
+  readonly document?: OpDocument
+}
 
 /** The whole way of an op: look at the host's own words, build the bytes, show, confirm, sign, check, send. */
 const proposed = <R>(
   { fingerprint, host, hub, reason, tokenFile, validFor, ...approval }: CommonOptions,
-  wishOn: Effect.Effect<WishOn, OperatorError, R>
+  wishOn: Effect.Effect<Wished, OperatorError, R>
 ) =>
   withOps(
     { fingerprint, hub, tokenFile },
@@ -59,11 +62,11 @@ const proposed = <R>(
       const wish = yield* wishOn
       const sight = yield* sightOf(host)
       const operation = yield* Either.mapLeft(
-        Either.flatMap(wish(sight), (wished) => operationOn(sight, wished)),
+        Either.flatMap(wish.on(sight), (wished) => operationOn(sight, wished)),
         (why) => usage(`host ${sight.report.host.node}: ${why}`)
       )
       const { bytes, op } = yield* makePayload(sight, operation, { reason, validFor: seconds * 1000 })
-      yield* approved({ bytes, op, signatures: [] }, sight, approval)
+      yield* approved({ bytes, op, signatures: [], document: wish.document ?? null }, sight, approval)
     }).pipe(Effect.provide(trustLayer))
   )
 
@@ -77,13 +80,15 @@ const volid = Options.text("volid").pipe(
   Options.withSchema(Volid)
 )
 const noProof = Options.boolean("accept-no-proven-backup").pipe(
-  Options.withDescription("Do it even when no backup of it was ever proven; a host's policy may ask for this")
+  Options.withDescription(
+    "Write into what is signed that no backup need be proven. Hosts prove no backup yet and don't ask for it: without this it is done, too"
+  )
 )
 
-const plain = (wish: Wish): Effect.Effect<WishOn> => Effect.succeed(() => Either.right(wish))
+const plain = (wish: Wish): Effect.Effect<Wished> => Effect.succeed({ on: () => Either.right(wish) })
 
-const onGuest = (text: string, wish: (ref: GuestRef) => Wish): Effect.Effect<WishOn> =>
-  Effect.succeed((sight) => Either.map(guestNamed(sight, text), wish))
+const onGuest = (text: string, wish: (ref: GuestRef) => Wish): Effect.Effect<Wished> =>
+  Effect.succeed({ on: (sight) => Either.map(guestNamed(sight, text), wish) })
 
 const destroy = Command.make(
   "guest.destroy",
@@ -195,43 +200,66 @@ const removeStorage = Command.make(
   ({ storage, ...options }) => proposed(options, plain({ op: "storage.remove", target: { storage }, params: {} }))
 ).pipe(Command.withDescription("Remove a storage from the host's configuration; what lies on it stays"))
 
-const document = Options.text("document").pipe(
-  Options.withDescription("The file that is to hold from then on: the op names it by its SHA-256")
-)
-
-const sha256Of = (path: string) =>
-  Effect.gen(function*() {
-    const files = yield* FileSystem.FileSystem
-    const crypto = yield* Crypto
-    const bytes = yield* Effect.mapError(files.readFile(path), ({ message }) =>
-      usage(`${path} can't be read: ${message}`))
-    return yield* crypto.sha256(bytes)
-  })
-
 const updateSigners = Command.make(
   "signers.update",
   {
-    document,
-    version: Options.integer("version").pipe(
-      Options.withSchema(Schema.Int.pipe(Schema.positive())),
-      Options.withDescription("The number of the new list, one above the present one's")
+    document: Options.text("document").pipe(
+      Options.withDescription(
+        "The signed version of the fleet's signers that the host is to take, as felhom signers new --out and felhom signers save write it; it goes with the op"
+      )
     ),
     ...common
   },
-  ({ document, version, ...options }) =>
+  ({ document, ...options }) =>
     proposed(
       options,
-      Effect.map(sha256Of(document), (sha256) => () =>
-        Either.right<Wish>({ op: "signers.update", target: { sha256 }, params: { version } }))
+      Effect.gen(function*() {
+        const { signed } = yield* readSignersFile(document)
+        const made = yield* signersDocument(signed)
+        const target = { sha256: made.sha256 }
+        const wished: Wished = {
+          document: made,
+          on: (sight) => {
+            const held = sight.report.trust?.fleet ?? null
+            return held !== null && held.fleet === made.fleet && held.version >= made.version
+              ? Either.left(
+                `it has version ${held.version} of these signers, and never goes back: let it take a higher one (felhom signers new)`
+              )
+              : Either.right({ op: "signers.update", target, params: { version: made.version } })
+          }
+        }
+        return wished
+      })
     )
-).pipe(Command.withDescription("Replace the list of those whose signatures the host takes"))
+).pipe(
+  Command.withDescription(
+    "Have a host take a version of a fleet's signers that does not continue from what it has; the fleet's own chain needs no op"
+  )
+)
 
-const widenPolicy = Command.make("policy.widen", { document, ...common }, ({ document, ...options }) =>
-  proposed(
-    options,
-    Effect.map(sha256Of(document), (sha256) => () =>
-      Either.right<Wish>({ op: "policy.widen", target: { sha256 }, params: {} }))
-  )).pipe(Command.withDescription("Let the host do what its policy forbids today"))
+const widenPolicy = Command.make(
+  "policy.widen",
+  {
+    document: Options.text("document").pipe(
+      Options.withDescription(
+        "The policy that is to hold from then on, a file like the host's own policy.json; it goes with the op"
+      )
+    ),
+    ...common
+  },
+  ({ document, ...options }) =>
+    proposed(
+      options,
+      Effect.gen(function*() {
+        const made = yield* Effect.flatMap(documentFile(document), policyDocument)
+        const wished: Wished = {
+          document: made,
+          on: () => Either.right({ op: "policy.widen", target: { sha256: made.sha256 }, params: {} })
+        }
+        return wished
+      })
+    )
+).pipe(Command.withDescription("Let the host do what its policy forbids today"))
 
 const acceptEpoch = Command.make(
   "desired.accept_epoch",

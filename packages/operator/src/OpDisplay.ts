@@ -1,23 +1,13 @@
-import { displayText } from "@felhom/domain/DisplayText"
 import type { Guest } from "@felhom/domain/Guest"
 import { humanDuration } from "@felhom/domain/HumanText"
 import { formatGuestRef, type GuestRef } from "@felhom/domain/ProxmoxId"
 import type { SignedOp } from "@felhom/domain/SignedOp"
 import type { BackupArchive } from "@felhom/domain/Storage"
 import { Either } from "effect"
-import { cutToWidth } from "./DisplayWidth.ts"
+import { list, moment, quoted, row } from "./DisplayLines.ts"
 import { guestIn, trustIn } from "./OpExpectation.ts"
 import type { Witnessed } from "./SignedHost.ts"
 import { type Cell, toned } from "./Table.ts"
-
-/** More of a stranger's text would push what matters off the screen. */
-const longestName = 64
-const longestList = 12
-
-/** A name from the wire, in quotes, so that nobody takes it for our own words; what it can't show is shown as an escape. */
-const quoted = (text: string): string => cutToWidth(displayText(JSON.stringify(text)), longestName)
-
-const moment = (millis: number): string => `${new Date(millis).toISOString().slice(0, 16).replace("T", " ")} UTC`
 
 const seconds = (at: number | null): string => (at === null ? "at an unknown time" : moment(at * 1000))
 
@@ -25,14 +15,6 @@ const bytes = (size: number | null): string => {
   if (size === null) return "size unknown"
   const [unit, factor] = size >= 1024 ** 3 ? ["GiB", 1024 ** 3] as const : ["MiB", 1024 ** 2] as const
   return size < 1024 ** 2 ? `${size} bytes` : `${(size / factor).toFixed(1)} ${unit}`
-}
-
-const row = (title: string, text: string): string => `  ${title.padEnd(12)} ${text}`
-
-const list = (title: string, items: ReadonlyArray<string>, none: string): ReadonlyArray<string> => {
-  const shown = items.slice(0, longestList)
-  const more = items.length > shown.length ? [`and ${items.length - shown.length} more`] : []
-  return [...(items.length === 0 ? [none] : shown), ...more].map((text, index) => row(index === 0 ? title : "", text))
 }
 
 type GuestOp = Extract<SignedOp, { readonly expect: { readonly identity: unknown } }>
@@ -97,8 +79,14 @@ const guestNow = (sight: Witnessed, op: GuestOp): Guest | undefined =>
 const running = (guest: Guest | undefined): ReadonlyArray<Cell> =>
   guest?.status === "running" ? [toned("warning", row("state", "it is RUNNING"))] : []
 
+/** No version of the agent proves backups yet, so that none asks for this (protocol 3). */
 const unproven = (accepted: boolean): ReadonlyArray<Cell> =>
-  accepted ? [toned("bad", row("accepted", "that it is done even when no backup of it was ever proven"))] : []
+  accepted
+    ? [
+      toned("bad", row("accepted", "that it is done even when no backup of it was ever proven;")),
+      toned("bad", row("", "hosts prove none yet and would do it without this, too"))
+    ]
+    : []
 
 const archiveLines = ({ expect, target: { volid } }: ArchiveOp, sight: Witnessed): ReadonlyArray<Cell> => {
   const { backup } = sight.report.sections
@@ -198,7 +186,7 @@ const deed = (op: SignedOp, sight: Witnessed): ReadonlyArray<Cell> => {
     case "policy.widen":
       return [
         toned("bad", "WIDEN THE HOST'S POLICY: what it refuses today it may do from then on."),
-        row("now", op.expect.sha256),
+        row("now", op.expect.sha256 ?? "none, so that one signer is enough"),
         row("then", op.target.sha256)
       ]
     case "desired.accept_epoch":
@@ -237,10 +225,16 @@ const holdLines = (op: SignedOp, sight: Witnessed): ReadonlyArray<Cell> => {
 
 /**
  * What a person is about to sign, in plain words: from the payload itself, and beside it what the host said in its own signed
- * report. Names are quoted and cut; nothing in them moves the cursor or turns a line.
+ * report; `documentWords` tell of what goes with it. Names are quoted and cut; nothing in them moves the cursor or turns a line.
  */
-export const displayedOp = (op: SignedOp, sight: Witnessed, now: number): ReadonlyArray<Cell> => [
+export const displayedOp = (
+  op: SignedOp,
+  sight: Witnessed,
+  now: number,
+  documentWords: ReadonlyArray<Cell> = []
+): ReadonlyArray<Cell> => [
   ...deed(op, sight),
+  ...documentWords,
   toned("strong", row("on host", `${sight.report.host.node} (${op.host})`)),
   row("host key", sight.code),
   ...holdLines(op, sight),

@@ -123,7 +123,9 @@ const expectStorage = ({ inventory }: Witnessed, storage: string) => {
 }
 
 /** The desired state that the host goes by; none counts as version 0 of no store. */
-const desiredIn = ({ inventory }: Witnessed) => {
+const desiredIn = ({ inventory }: Witnessed, { desired: held }: TrustStatus) => {
+  // Agents that take desired state say there what they hold, also while they know only the epoch.
+  if (held !== undefined) return Either.right({ epoch: held?.epoch ?? null, version: held?.version ?? 0 })
   const desired = inventory?.desired ?? null
   return desired === null
     ? Either.right({ epoch: null, version: 0 })
@@ -139,10 +141,11 @@ export const trustIn = ({ report }: Witnessed): Read<TrustStatus> =>
     ? Either.left("it takes no signed op: its agent is older than 0.3, or has no store for them (felhom-agent doctor)")
     : Either.right(report.trust)
 
-const document = <Name extends "signers" | "policy">(trust: TrustStatus, name: Name) => {
-  const sha256 = trust[name]
-  return sha256 === null ? Either.left(`it has no ${name} file that could be replaced`) : Either.right({ sha256 })
-}
+/** The list that holds and the version of the fleet's that it took; 0 when it follows no fleet. */
+const signersIn = ({ fleet, signers }: TrustStatus) =>
+  signers === null
+    ? Either.left("it has no list of signers that could be replaced: root puts the first one there")
+    : Either.right({ sha256: signers, version: fleet?.version ?? 0 })
 
 /** Fills in what the host said of the target; says why it can't when the host did not say enough. */
 export const operationOn = (sight: Witnessed, wish: Wish): Either.Either<Operation, string> =>
@@ -166,11 +169,11 @@ export const operationOn = (sight: Witnessed, wish: Wish): Either.Either<Operati
       case "storage.remove":
         return { ...wish, expect: yield* expectStorage(sight, wish.target.storage) }
       case "signers.update":
-        return { ...wish, expect: { ...(yield* document(trust, "signers")), version: wish.params.version - 1 } }
+        return { ...wish, expect: yield* signersIn(trust) }
       case "policy.widen":
-        return { ...wish, expect: yield* document(trust, "policy") }
+        return { ...wish, expect: { sha256: trust.policy } }
       case "desired.accept_epoch":
-        return { ...wish, expect: yield* desiredIn(sight) }
+        return { ...wish, expect: yield* desiredIn(sight, trust) }
       case "store.reanchor":
         return { ...wish, expect: { storeSeq: trust.storeSeq } }
       case "hold.release":

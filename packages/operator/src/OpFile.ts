@@ -23,12 +23,12 @@ export const readOpFile = (path: string): Effect.Effect<OpInFile, OperatorError,
       files.readFileString(path),
       ({ message }) => usage(`${path} can't be read: ${message}`)
     )
-    const { payload, signatures } = yield* Effect.mapError(
+    const { document, payload, signatures } = yield* Effect.mapError(
       Schema.decode(FileJson)(text),
       ({ message }) => usage(`${path} does not hold {"payload": base64, "signatures": [armored, ...]}: ${message}`)
     )
     const bytes = yield* Either.mapLeft(decodeCanonicalBase64(payload), (why) => usage(`${path}: the payload: ${why}`))
-    return { signed: { payload, signatures }, bytes }
+    return { signed: { payload, signatures, ...(document === undefined ? {} : { document }) }, bytes }
   })
 
 export const writeOpFile = (

@@ -15,6 +15,7 @@ import { loginCommand } from "./LoginCommand.ts"
 import { opCommand } from "./OpCommand.ts"
 import { OperatorError } from "./OperatorError.ts"
 import { opsCommands } from "./OpsCommands.ts"
+import { revokeCommand } from "./RevokeCommand.ts"
 import { colours, felhom, type IsTerminal, output, print, withHub } from "./Root.ts"
 import { trusted, trustSentence } from "./SignedHost.ts"
 import { signersCommand } from "./SignersCommand.ts"
@@ -87,6 +88,7 @@ const command = felhom.pipe(
     historyCommand,
     ...alarmCommands,
     ...trustCommands,
+    revokeCommand,
     opCommand,
     ...opsCommands,
     signersCommand,

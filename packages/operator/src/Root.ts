@@ -6,6 +6,7 @@ import * as HubAdmin from "./HubAdmin.ts"
 import { noticeStore } from "./HubMemory.ts"
 import * as HubOps from "./HubOps.ts"
 import * as HubReader from "./HubReader.ts"
+import * as HubSigners from "./HubSigners.ts"
 
 /** Whether stdout is a terminal that a person looks at. */
 export class IsTerminal extends Context.Tag("felhom/operator/IsTerminal")<IsTerminal, boolean>() {}
@@ -55,9 +56,14 @@ export const withAdmin = <A, E, R>(options: ConnectionOptions, use: Effect.Effec
     (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), [HubReader.layer(hub), HubAdmin.layer(hub)])
   )
 
-/** The same, for signed ops. */
+/** The same, for what people sign: ops, and lists of signers. */
 export const withOps = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
   Effect.flatMap(
     checked(options),
-    (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), [HubReader.layer(hub), HubOps.layer(hub)])
+    (hub) =>
+      Effect.provide(Effect.zipRight(withMemory(hub), use), [
+        HubReader.layer(hub),
+        HubOps.layer(hub),
+        HubSigners.layer(hub)
+      ])
   )

@@ -1,4 +1,5 @@
 import type { SignedBytes } from "@felhom/domain/Envelope"
+import type { HostId } from "@felhom/domain/HostId"
 import {
   hostCode,
   type HostPublicKey,
@@ -22,6 +23,28 @@ export type Trust =
   | { readonly state: "unknown-key"; readonly code: string }
   | { readonly state: "unsigned" }
 
+/** What a host said last, if its key is known here, its signature holds and nothing newer was seen; else why not. Remembers nothing. */
+export const glimpsed = (
+  host: HostId,
+  signed: Option.Option<SignedReports>
+): Effect.Effect<HostReport, string, KnownHosts | Crypto | Ed25519> =>
+  Effect.gen(function*() {
+    const hosts = yield* KnownHosts
+    const key = hosts.find(host)
+    if (Option.isNone(key)) return yield* Effect.fail("its key is not known here (felhom trust HOST)")
+    if (Option.isNone(signed)) return yield* Effect.fail("the hub has no signed report of it to show")
+    const { digest, report } = yield* Effect.mapError(
+      verified(signed.value.report, key.value),
+      ({ message }) => message
+    )
+    if (report.host.id !== host) {
+      return yield* Effect.fail(`the hub serves a report of host ${report.host.id} as this one's`)
+    }
+    const last = hosts.lastSeen(host)
+    const stale = Option.isSome(last) ? staleness(report, digest, last.value) : undefined
+    return stale === undefined ? report : yield* Effect.fail(stale)
+  })
+
 /** A host's detail, and whose word it is: the host's own when its key is known here, else the hub's. */
 export interface TrustedDetail {
   readonly detail: HostDetail
@@ -36,8 +59,8 @@ export const signerOf = ({ signatures: [signature] }: SignedBytes): Either.Eithe
     ? Either.left(new SshsigError({ reason: "blob", detail: "there is none" }))
     : Either.map(Either.flatMap(readArmor(signature), readBlob), ({ publicKey }) => hostPublicKey(publicKey))
 
-/** The report in these bytes, once the key's signature over them held. */
-const verified = ({ payload, signatures: [signature] }: SignedBytes, key: HostPublicKey) =>
+/** The report in these bytes, once the key's signature over them held, and the SHA-256 of the bytes. */
+export const verified = ({ payload, signatures: [signature] }: SignedBytes, key: HostPublicKey) =>
   Effect.gen(function*() {
     if (signature === undefined) return yield* new SshsigError({ reason: "blob", detail: "there is none" })
     const message = yield* Either.mapLeft(

@@ -3,7 +3,6 @@ import { readAllowedSigners } from "@felhom/authz/AllowedSigners"
 import { nothingRevoked } from "@felhom/authz/RevocationList"
 import { fromSigners } from "@felhom/authz/SignatureRefused"
 import { usualDemands, verifySignature } from "@felhom/authz/VerifySignature"
-import { opNamespace } from "@felhom/domain/SignedOp"
 import { readArmor, readParts } from "@felhom/domain/Sshsig"
 import { EpochMillis } from "@felhom/domain/Time"
 import { layer as signatureCrypto } from "@felhom/node/NodeSignatureCrypto"
@@ -35,17 +34,17 @@ export const signingKey = (flag: Option.Option<string>): Effect.Effect<string, O
 
 const text = <E>(stream: Stream.Stream<Uint8Array, E>) => Stream.mkString(Stream.decodeText(stream))
 
-const started = (key: string, message: Uint8Array) =>
-  Command.make("ssh-keygen", "-Y", "sign", "-n", opNamespace, "-f", key).pipe(
+const started = (key: string, message: Uint8Array, namespace: string) =>
+  Command.make("ssh-keygen", "-Y", "sign", "-n", namespace, "-f", key).pipe(
     // No file: what is signed is what was shown, whatever happens to the disk meanwhile.
     Command.stdin(Stream.make(message)),
     Command.start
   )
 
 /** Runs `ssh-keygen`, which asks its agent, a file or a security key, and for a passphrase at the terminal. */
-const armored = (key: string, message: Uint8Array) =>
+const armored = (key: string, message: Uint8Array, namespace: string) =>
   Effect.gen(function*() {
-    const child = yield* started(key, message)
+    const child = yield* started(key, message, namespace)
     const [signature, said, code] = yield* Effect.all([
       text(child.stdout),
       // What it says is for the person: a touch is asked for here.
@@ -67,13 +66,13 @@ const armored = (key: string, message: Uint8Array) =>
     })
   )
 
-const publicKeyLine = (signature: string): Either.Either<string, string> =>
+const publicKeyLine = (signature: string, namespace: string): Either.Either<string, string> =>
   Either.map(
     Either.mapLeft(Either.flatMap(readArmor(signature), readParts), ({ message }) => message),
     ({ publicKey }) => {
       const length = new DataView(publicKey.buffer, publicKey.byteOffset).getUint32(0)
       const type = new TextDecoder().decode(publicKey.subarray(4, 4 + length))
-      return `signer namespaces="${opNamespace}" ${type} ${Encoding.encodeBase64(publicKey)}`
+      return `signer namespaces="${namespace}" ${type} ${Encoding.encodeBase64(publicKey)}`
     }
   )
 
@@ -83,12 +82,16 @@ const refusedEverywhere = (why: string): OperatorError => usage(`this signature 
  * The fingerprint of the key that made this signature over these bytes, by the verifier that guards a host. Whether that host
  * lists the key is for the host to say.
  */
-export const signedWith = (signature: string, message: Uint8Array): Effect.Effect<string, OperatorError> =>
+export const signedWith = (
+  signature: string,
+  message: Uint8Array,
+  namespace: string
+): Effect.Effect<string, OperatorError> =>
   Effect.gen(function*() {
-    const line = yield* Either.mapLeft(publicKeyLine(signature), refusedEverywhere)
+    const line = yield* Either.mapLeft(publicKeyLine(signature, namespace), refusedEverywhere)
     const signers = yield* Either.mapLeft(readAllowedSigners(new TextEncoder().encode(`${line}\n`)), fromSigners)
     const at = EpochMillis.make(yield* Clock.currentTimeMillis)
-    const judgement = { message, namespace: opNamespace, at, signers, revoked: nothingRevoked, demands: usualDemands }
+    const judgement = { message, namespace, at, signers, revoked: nothingRevoked, demands: usualDemands }
     return yield* verifySignature(signature, judgement, "signer")
   }).pipe(
     Effect.map(({ fingerprint }) => fingerprint),
@@ -99,13 +102,14 @@ export const signedWith = (signature: string, message: Uint8Array): Effect.Effec
 /** An armored signature over exactly these bytes, checked as a host would check it. */
 export const sign = (
   key: string,
-  message: Uint8Array
+  message: Uint8Array,
+  namespace: string
 ): Effect.Effect<
   { readonly signature: string; readonly fingerprint: string },
   OperatorError,
   CommandExecutor.CommandExecutor
 > =>
   Effect.gen(function*() {
-    const signature = yield* armored(key, message)
-    return { signature, fingerprint: yield* signedWith(signature, message) }
+    const signature = yield* armored(key, message, namespace)
+    return { signature, fingerprint: yield* signedWith(signature, message, namespace) }
   })

@@ -212,20 +212,6 @@ const tokens = Command.make("tokens", { ...connectionOptions, output }, ({ outpu
     })
   )).pipe(Command.withDescription("All tokens of hosts and people, without the tokens themselves (admin)"))
 
-const tokenPrefix = Args.text({ name: "id" }).pipe(
-  Args.withDescription("The beginning of a token's id, as in felhom tokens")
-)
-
-const revoke = Command.make("revoke", { tokenPrefix, ...connectionOptions }, ({ tokenPrefix, ...options }) =>
-  withAdmin(
-    options,
-    Effect.gen(function*() {
-      const admin = yield* HubAdmin
-      const token = yield* admin.revoke(tokenPrefix)
-      yield* print([`revoked ${token.id} (${token.role}, ${displayText(token.label)})`])
-    })
-  )).pipe(Command.withDescription("Revoke a token: the next request with it is refused (admin)"))
-
 /** Who may come in, and whose word counts. */
 export const trustCommands = [
   enrol,
@@ -236,6 +222,5 @@ export const trustCommands = [
   forgetCommand,
   reset,
   retireCommand,
-  tokens,
-  revoke
+  tokens
 ] as const

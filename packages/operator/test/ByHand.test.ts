@@ -2,10 +2,11 @@ import { it } from "@effect/vitest"
 import { decodeSignedOp } from "@felhom/domain/SignedOp"
 import { Effect, Either, Encoding, Redacted } from "effect"
 import { spawn, spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect } from "vitest"
 import { identified, opReport, opWorld, trust, volid } from "./OpWorld.ts"
+import { listLine, trustOf } from "./SignersWorld.ts"
 import { folder } from "./TrustWorld.ts"
 
 const absent = ["ssh-keygen", "curl", "jq", "openssl"].filter((program) =>
@@ -41,6 +42,8 @@ test(`the runbook's own commands sign an op with OpenSSH alone, and the host is 
     // The inventory came with an earlier report, as it does most of the time.
     yield* host.send(opReport([], { sequence: 2, inventory: null }))
     const directory = yield* folder
+    const list = listLine("anna", key)
+    writeFileSync(join(directory, "allowed_signers"), list)
     const { code, said } = yield* shell(directory, {
       HUB: hub.url.origin,
       PIN: Buffer.from(hub.spkiSha256, "hex").toString("base64"),
@@ -48,11 +51,13 @@ test(`the runbook's own commands sign an op with OpenSSH alone, and the host is 
       HOST: host.id,
       KEY: key,
       VMID: "101",
-      SNAPSHOT: "before"
+      SNAPSHOT: "before",
+      LIST: join(directory, "allowed_signers")
     })
     expect({ code, said }).toMatchObject({ code: 0 })
     expect(said.match(/Good "report\.v1@felhom\.eu" signature with ED25519 key SHA256:/g)).toHaveLength(2)
     expect(said).toContain("\"state\": \"awaiting\"")
+    expect(said).toContain("\"state\": \"served\"")
     const { ops } = yield* host.send(opReport([identified(101, { name: "blog" })], { sequence: 3 }))
     expect(ops).toEqual([JSON.parse(readFileSync(join(directory, "signed.json"), "utf8"))])
     const bytes = Either.getOrThrow(Encoding.decodeBase64(ops[0]?.payload ?? ""))
@@ -79,4 +84,14 @@ test(`the runbook's own commands sign an op with OpenSSH alone, and the host is 
       "blog"
     ])
     expect(second).toMatchObject({ code: 0, out: expect.stringContaining("signed already with SHA256:") })
+    // The list of signers that was made by hand reaches a host that has it, and holds for whoever verifies it.
+    const has = trustOf(list)
+    const { signers } = yield* host.send(
+      opReport([], { sequence: 4, trust: has, inventoryHash: "4".repeat(64) })
+    )
+    expect(signers).toEqual([JSON.parse(readFileSync(join(directory, "signed-list.json"), "utf8"))])
+    expect(yield* operator.felhom(["signers", "trust", "--host", "attic"])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("verified to version 1")
+    })
   }))

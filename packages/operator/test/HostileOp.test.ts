@@ -86,8 +86,10 @@ describe("what is shown before a signature", () => {
       changedAt: now,
       expiresAt: now
     })
-    const table = renderOps([summary], now, false)
-    expect(table).toHaveLength(2)
+    const word = { by: "forger", why: evil } as const
+    const table = renderOps([{ summary, state: summary.state, message: summary.message, word }], now, false)
+    // The head, the op, an empty line, and what is wrong with it.
+    expect(table).toHaveLength(4)
     for (const line of table) expect(allowed(line)).toBe(true)
   })
 

@@ -155,8 +155,9 @@ describe(`felhom op${because}`, () => {
         trust: { ...trust, policy: "b".repeat(64), hold: { since, reason: "looking" } }
       }))
       const document = join(keys, "new")
-      writeFileSync(document, "new\n")
-      const sha256 = createHash("sha256").update("new\n").digest("hex")
+      const policy = "{\"typ\": \"felhom/policy/v1\"}\n"
+      writeFileSync(document, policy)
+      const sha256 = createHash("sha256").update(policy).digest("hex")
       const out = join(keys, "op.json")
       const build = (args: ReadonlyArray<string>, types: string) =>
         Effect.map(
@@ -189,10 +190,6 @@ describe(`felhom op${because}`, () => {
         expect: { size: 4096, createdAt: null }
       })
       expect(yield* build(["storage.remove", "--storage", "nas"], "nas")).toMatchObject({ expect: { type: "nfs" } })
-      expect(yield* build(["signers.update", "--document", document, "--version", "4"], "attic")).toMatchObject({
-        target: { sha256 },
-        expect: { version: 3, sha256: trust.signers }
-      })
       expect(yield* build(["policy.widen", "--document", document], "attic")).toMatchObject({
         target: { sha256 },
         expect: { sha256: "b".repeat(64) }
@@ -217,7 +214,9 @@ describe(`felhom op${because}`, () => {
         "has no snapshot nope"
       )
       expect(yield* said("op", "hold.release")).toContain("it is not on hold")
-      expect(yield* said("op", "policy.widen", "--document", key)).toContain("no policy file")
+      expect(yield* said("op", "policy.widen", "--document", key)).toContain("no policy that a host would take")
+      expect(yield* said("op", "policy.widen", "--document", join(keys, "absent"))).toContain("can't be read")
+      expect(yield* said("op", "signers.update", "--document", key)).toContain("no signed version of a fleet's signers")
       expect(yield* said("op", "backup.delete", "--volid", "nas:backup/x")).toContain("has no backup")
       expect(yield* said("op", "guest.destroy", "--guest", "101", "--valid-for", "2d")).toContain("a day at most")
       expect(yield* said("op", "guest.destroy", "--guest", "101", "--valid-for", "soon")).toContain("--valid-for")
@@ -260,7 +259,10 @@ describe(`felhom op${because}`, () => {
           return yield* Fiber.join(waiting)
         })
       const finished = yield* waits(2, "op.finished")
-      expect(finished).toMatchObject({ code: 0, out: expect.stringContaining("finished: op.finished of lxc/101") })
+      expect(finished).toMatchObject({
+        code: 0,
+        out: expect.stringContaining("finished: op.finished of lxc/101 (the host's own word, in its report 2)")
+      })
       const refused = yield* waits(3, "op.refused")
       expect(refused).toMatchObject({
         code: 1,
@@ -365,6 +367,28 @@ describe(`submitting${because}`, () => {
       })
       expect((yield* operator.felhom(["submit", out, "--host", "attic"])).code).toBe(0)
       expect(yield* viewer.felhom(["ops"])).toMatchObject({ code: 0, out: expect.stringContaining("awaiting") })
+    }))
+
+  test("waits for the host's own word, and does not take the hub's for it", () =>
+    Effect.gen(function*() {
+      const { host, hub, key, keys, operator } = yield* opWorld()
+      const out = join(keys, "op.json")
+      yield* operator.felhom([...destroy, "--key", key, "--out", out], { types: "blog" })
+      const stranger = yield* makePerson(hub, yield* hub.token("operator", "bert"))
+      const waiting = yield* Effect.fork(stranger.felhom(["submit", out, "--host", "attic", "--wait"]))
+      const subject = createHash("sha256").update(bytesOf(written(out))).digest("hex")
+      yield* Effect.repeat(Effect.map(operator.felhom(["ops"]), ({ out }) => out), {
+        until: (text) => text.includes("awaiting")
+      })
+      const finished = { seq: 1, at: 1, kind: "op.finished", severity: "info", subject, message: "gone" }
+      yield* host.send(opReport([], { sequence: 2, events: [finished] }))
+      expect(yield* Fiber.join(waiting)).toMatchObject({
+        code: 1,
+        out: expect.stringContaining("finished: gone (only the hub says so: the host's key is not known here"),
+        err: expect.stringContaining("is finished by the hub's word, and not by the host's")
+      })
+      expect((yield* stranger.felhom(["ops"])).out).toContain("the hub's alone")
+      expect((yield* operator.felhom(["ops"])).out).toContain("the host's")
     }))
 
   test("refuses a file for another host, and one that is no op", () =>

@@ -1,0 +1,71 @@
+import { describe, it } from "@effect/vitest"
+import * as KeyedTurns from "@felhom/hub/KeyedTurns"
+import { Deferred, Effect, Exit, Fiber } from "effect"
+import { expect } from "vitest"
+
+/** Work that says when it began, and goes on until it is let go. */
+const held = (name: string, log: Array<string>) =>
+  Effect.map(Deferred.make<void>(), (gate) => ({
+    gate,
+    work: Effect.zipRight(Effect.sync(() => log.push(name)), Deferred.await(gate))
+  }))
+
+/** Lets all that can go on do so. */
+const settled = Effect.repeatN(Effect.yieldNow(), 20)
+
+describe("turns by key", () => {
+  it.effect("come one after another in their order, and beside those of other keys", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const { alone } = yield* KeyedTurns.make
+      const first = yield* held("first", log)
+      yield* Effect.fork(alone("a")(first.work))
+      yield* settled
+      yield* Effect.fork(alone("a")(Effect.sync(() => log.push("second"))))
+      const last = yield* Effect.fork(alone("a")(Effect.sync(() => log.push("third"))))
+      yield* alone("b")(Effect.sync(() => log.push("other")))
+      yield* settled
+      expect(log).toEqual(["first", "other"])
+      yield* Deferred.succeed(first.gate, undefined)
+      yield* Fiber.join(last)
+      expect(log).toEqual(["first", "other", "second", "third"])
+    }))
+
+  it.effect("go on after work that failed, died or was interrupted, which is told as it was", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const { alone } = yield* KeyedTurns.make
+      expect(yield* Effect.flip(alone("a")(Effect.fail("no")))).toBe("no")
+      expect(Exit.isFailure(yield* Effect.exit(alone("a")(Effect.die("fault"))))).toBe(true)
+      const long = yield* Effect.fork(alone("a")(Effect.never))
+      yield* settled
+      const next = yield* Effect.fork(alone("a")(Effect.sync(() => log.push("next"))))
+      yield* settled
+      expect(log).toEqual([])
+      expect(Exit.isInterrupted(yield* Fiber.interrupt(long))).toBe(true)
+      yield* Fiber.join(next)
+      expect(log).toEqual(["next"])
+    }))
+
+  it.effect("are not kept by who stopped waiting for one, before or after it was given", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const { alone } = yield* KeyedTurns.make
+      const first = yield* held("first", log)
+      const working = yield* Effect.fork(alone("a")(first.work))
+      yield* settled
+      const [early, late] = yield* Effect.all([
+        Effect.fork(alone("a")(Effect.sync(() => log.push("early")))),
+        Effect.fork(alone("a")(Effect.sync(() => log.push("late"))))
+      ])
+      const last = yield* Effect.fork(alone("a")(Effect.sync(() => log.push("last"))))
+      yield* settled
+      yield* Fiber.interrupt(early)
+      yield* Deferred.succeed(first.gate, undefined)
+      // In the very moment in which the first passes its turn on.
+      yield* Effect.zipRight(Fiber.await(working), Fiber.interrupt(late))
+      yield* Fiber.join(last)
+      expect(log.filter((name) => name !== "late")).toEqual(["first", "last"])
+      yield* alone("a")(Effect.void)
+    }))
+})
