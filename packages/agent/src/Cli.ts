@@ -138,7 +138,10 @@ export const makeCommand = (surroundings: Surroundings) => {
         pins,
         stateDirectory,
         daemonScript: join(import.meta.dirname, "daemon.js"),
-        trust: Effect.provide(trustChecks(yield* Settings.trustFiles), [NodeDurableFile.layer, NodeCrypto.layer])
+        trust: Effect.provide(
+          trustChecks({ ...yield* Settings.trustFiles, stateDirectory }),
+          [NodeDurableFile.layer, NodeCrypto.layer]
+        )
       })
     }).pipe(
       Effect.provide(

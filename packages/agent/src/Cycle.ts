@@ -24,7 +24,7 @@ export interface Memory {
   readonly failures: number
   /** When the hub may be tried again, in milliseconds since the epoch. */
   readonly hubDueAt: number
-  /** An envelope with parts that this version does not act on was told of already. */
+  /** An envelope with parts that this host can't take was told of already. */
   readonly toldOfIgnored: boolean
 }
 
@@ -63,12 +63,13 @@ const awayEvent = (error: HubError): NewEvent => ({
 
 const recovered: NewEvent = { kind: "hub.recovered", severity: "info", subject: null, message: "the hub answers again" }
 
-/** What this version does not do yet is never dropped in silence. */
-const ignoredParts = (envelope: Envelope, desk: OpDesk): ReadonlyArray<string> => [
-  ...(envelope.desired === undefined ? [] : ["a desired state"]),
-  ...(envelope.ops.length === 0 || desk.takesOps !== "no" ? [] : [`${envelope.ops.length} signed op(s)`]),
-  ...(envelope.signers.length === 0 ? [] : ["a list of signers"])
-]
+/** What can't be taken here is never dropped in silence. */
+const ignoredParts = (envelope: Envelope, desk: OpDesk): ReadonlyArray<string> =>
+  desk.takes !== "no" ? [] : [
+    ...(envelope.desired === undefined ? [] : ["a desired state"]),
+    ...(envelope.ops.length === 0 ? [] : [`${envelope.ops.length} signed op(s)`]),
+    ...(envelope.signers.length === 0 ? [] : ["a list of signers"])
+  ]
 
 const afterFailure = (memory: Memory, error: HubError): Effect.Effect<Memory, never, StateFile> =>
   Effect.gen(function*() {
@@ -101,11 +102,13 @@ const afterAnswer = (
         kind: "envelope.ignored" as const,
         severity: "warning" as const,
         subject: null,
-        message: `the hub sent ${ignored.join(" and ")}, which this version of the agent does not act on`
+        message: `the hub sent ${
+          ignored.join(" and ")
+        }, which this host can't take: its own stores can't be used (felhom-agent doctor, and its log)`
       }])
     ])
     if (memory.hub !== "answers") yield* Effect.logInfo("the hub takes reports")
-    yield* desk.received(envelope.ops, envelope.serverTime)
+    yield* desk.received(envelope)
     return {
       ...memory,
       held: envelope.want === "full" ? null : sent,
@@ -130,9 +133,11 @@ const exchange = (
     const trust = yield* desk.trust
     const observation: Observation = {
       ...observed,
-      inventory: trust === null
-        ? observed.inventory
-        : { ...observed.inventory, policyHash: trust.policy, hold: trust.hold !== null },
+      inventory: {
+        ...observed.inventory,
+        desired: yield* desk.desired,
+        ...(trust === null ? {} : { policyHash: trust.policy, hold: trust.hold !== null })
+      },
       sections: { ...observed.sections, audit: yield* desk.audit }
     }
     const report = yield* makeReport({

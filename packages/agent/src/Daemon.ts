@@ -45,8 +45,8 @@ export const run = <R = never>(
     yield* state.record([started])
     const memory = yield* Ref.make(freshMemory)
     const desk = yield* Ref.make(deskLater)
-    const openOnce = Effect.flatMap(Ref.get(desk), ({ takesOps }) =>
-      takesOps === "later" ? Effect.flatMap(open, (opened) => Ref.set(desk, opened)) : Effect.void)
+    const openOnce = Effect.flatMap(Ref.get(desk), ({ takes }) =>
+      takes === "later" ? Effect.flatMap(open, (opened) => Ref.set(desk, opened)) : Effect.void)
     const turn = Effect.gen(function*() {
       const before = yield* Ref.get(memory)
       const { intervalMillis } = yield* cycle(host, before, yield* Ref.get(desk)).pipe(

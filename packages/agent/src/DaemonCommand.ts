@@ -1,11 +1,11 @@
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
-import { Effect, Layer, type Option } from "effect"
+import { Effect, type Option } from "effect"
 import * as Daemon from "./Daemon.ts"
 import { FolderLock } from "./FolderLock.ts"
 import * as Live from "./Live.ts"
 import { noDesk } from "./ops/OpDesk.ts"
 import * as Settings from "./Settings.ts"
-import { formatFor, type Surroundings, withSettings } from "./Surroundings.ts"
+import { formatFor, inSettings, type Surroundings } from "./Surroundings.ts"
 
 /** `felhom-agent daemon`, however its arguments were read. */
 export const runDaemon = (
@@ -33,13 +33,6 @@ export const runDaemon = (
     return yield* Daemon.run({ node: client.node, bootId }, opened)
   }).pipe(
     Effect.scoped,
-    Effect.provide(
-      Layer.mergeAll(Live.observer, Live.hub, Live.lockedState).pipe(
-        Layer.provideMerge(Layer.merge(Live.proxmox, Live.crypto)),
-        Layer.provideMerge(Layer.effectDiscard(Settings.allSettings)),
-        Layer.provideMerge(
-          withSettings(surroundings, options.config, options.output === "json" ? "json" : formatFor(surroundings))
-        )
-      )
-    )
+    Effect.provide(Live.daemon),
+    inSettings(surroundings, options.config, options.output === "json" ? "json" : formatFor(surroundings))
   )

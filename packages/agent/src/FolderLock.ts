@@ -1,6 +1,6 @@
 import { DurableFile, DurableFileError } from "@felhom/domain/port/DurableFile"
 import { InstanceLock, type InstanceLockError } from "@felhom/domain/port/InstanceLock"
-import { Context, Effect, Layer, Ref, Scope } from "effect"
+import { Context, Effect, Layer, Scope } from "effect"
 
 /**
  * The lock of the state folder, held before anything is written there.
@@ -14,19 +14,21 @@ export class FolderLock extends Context.Tag("felhom/agent/FolderLock")<FolderLoc
   readonly ensure: Effect.Effect<void, InstanceLockError>
 }>() {}
 
-const make = (directory: string) =>
+/** Takes the lock, if it can be placed; it is given back with the scope. */
+export const make = (
+  directory: string,
+  lock: Context.Tag.Service<InstanceLock>
+): Effect.Effect<Context.Tag.Service<FolderLock>, InstanceLockError, Scope.Scope> =>
   Effect.gen(function*() {
-    const lock = yield* InstanceLock
     const scope = yield* Effect.scope
-    const held = yield* Ref.make(false)
     const turn = yield* Effect.makeSemaphore(1)
-    const ensure = Ref.get(held).pipe(
-      Effect.flatMap((already) =>
-        already ? Effect.void : Scope.extend(lock.acquire(directory), scope).pipe(Effect.zipRight(Ref.set(held, true)))
-      ),
-      Effect.uninterruptible,
-      turn.withPermits(1)
-    )
+    let held = false
+    const take = Effect.suspend(() =>
+      held ? Effect.void : Effect.map(Scope.extend(lock.acquire(directory), scope), () => {
+        held = true
+      })
+    ).pipe(Effect.uninterruptible, turn.withPermits(1))
+    const ensure = Effect.suspend(() => (held ? Effect.void : take))
     yield* Effect.catchIf(
       ensure,
       ({ reason }) => reason === "unwritable",
@@ -36,30 +38,33 @@ const make = (directory: string) =>
   })
 
 export const layer = (directory: string): Layer.Layer<FolderLock, InstanceLockError, InstanceLock> =>
-  Layer.scoped(FolderLock, make(directory)).pipe(Layer.ensureRequirementsType<InstanceLock>())
+  Layer.scoped(FolderLock, Effect.flatMap(InstanceLock, (lock) => make(directory, lock))).pipe(
+    Layer.ensureRequirementsType<InstanceLock>()
+  )
 
 /** Files that are written under the lock only, and read without. */
+export const locked = (
+  files: Context.Tag.Service<DurableFile>,
+  { ensure }: Context.Tag.Service<FolderLock>
+): Context.Tag.Service<DurableFile> => ({
+  read: files.read,
+  replace: (path, content) =>
+    Effect.zipRight(
+      Effect.mapError(
+        ensure,
+        ({ code, detail, message, reason }) =>
+          new DurableFileError({
+            operation: "replace",
+            path,
+            code,
+            detail: reason === "held" ? message : `its folder can't be locked first: ${detail}`
+          })
+      ),
+      files.replace(path, content)
+    )
+})
+
 export const lockedFiles: Layer.Layer<DurableFile, never, DurableFile | FolderLock> = Layer.effect(
   DurableFile,
-  Effect.gen(function*() {
-    const files = yield* DurableFile
-    const { ensure } = yield* FolderLock
-    return DurableFile.of({
-      read: files.read,
-      replace: (path, content) =>
-        Effect.zipRight(
-          Effect.mapError(
-            ensure,
-            ({ code, detail, message, reason }) =>
-              new DurableFileError({
-                operation: "replace",
-                path,
-                code,
-                detail: reason === "held" ? message : `its folder can't be locked first: ${detail}`
-              })
-          ),
-          files.replace(path, content)
-        )
-    })
-  })
+  Effect.map(Effect.all([DurableFile, FolderLock]), ([files, lock]) => locked(files, lock))
 ).pipe(Layer.ensureRequirementsType<DurableFile | FolderLock>())

@@ -1,12 +1,12 @@
 import { FileSystem, type HttpClient } from "@effect/platform"
 import { reportNamespace } from "@felhom/domain/HostKey"
-import type { Crypto } from "@felhom/domain/port/Crypto"
-import type { DurableFileError } from "@felhom/domain/port/DurableFile"
-import type { Ed25519 } from "@felhom/domain/port/Ed25519"
+import { Crypto } from "@felhom/domain/port/Crypto"
+import { DurableFile, type DurableFileError } from "@felhom/domain/port/DurableFile"
+import { Ed25519 } from "@felhom/domain/port/Ed25519"
 import type { InstanceLockError } from "@felhom/domain/port/InstanceLock"
 import * as StateFile from "@felhom/durable/StateFile"
 import * as HubClient from "@felhom/hub-client/HubClient"
-import { HubClientConfig } from "@felhom/hub-client/HubClientConfig"
+import type { HubClientConfig } from "@felhom/hub-client/HubClientConfig"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import * as NodeEd25519 from "@felhom/node/NodeEd25519"
@@ -14,110 +14,161 @@ import { gzip } from "@felhom/node/NodeGzip"
 import * as NodeInstanceLock from "@felhom/node/NodeInstanceLock"
 import * as NodeRootSocket from "@felhom/node/NodeRootSocket"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
-import type { Privileged } from "@felhom/privileged/Privileged"
+import { Privileged } from "@felhom/privileged/Privileged"
 import * as PrivilegedSocket from "@felhom/privileged/PrivilegedSocket"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
-import { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
+import { answerLimitMillis } from "@felhom/proxmox/Transport"
 import * as Observer from "@felhom/reconciler/Observer"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import * as HostKey from "./enrol/HostKey.ts"
 import * as FolderLock from "./FolderLock.ts"
 import * as Settings from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
 
+// One effect makes the services of one concern, and a layer is put around it for each program that wants them. The daemon makes
+// all of them in one: to put together a layer for each service was a quarter of its start.
+
 type Configured = Settings.SettingsSource | FileSystem.FileSystem
 
 /** A client for one peer only: what carries a secret to Proxmox can't reach the hub, and the other way round. */
-export const pinned = (settings: Settings.Peer): Layer.Layer<HttpClient.HttpClient> =>
-  PinnedHttp.layer({ peer: settings.url.host, pins: settings.pins })
+const pinnedTo = (
+  peer: Settings.Peer,
+  answerWithinMillis: number
+): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> =>
+  PinnedHttp.make({ peer: peer.url.host, pins: peer.pins, answerWithinMillis })
+
+/** The same for whoever sets a limit for each exchange. */
+export const pinned = (peer: Settings.Peer): Layer.Layer<HttpClient.HttpClient> =>
+  PinnedHttp.layer({ peer: peer.url.host, pins: peer.pins })
+
+type Proxmox = ProxmoxClient.ProxmoxClient | TaskWaiter.TaskWaiter
+
+const makeProxmox = (
+  settings: Settings.ProxmoxSettings
+): Effect.Effect<Context.Context<Proxmox>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const client = yield* ProxmoxClient.make(yield* pinnedTo(settings, answerLimitMillis), settings)
+    return Context.make(ProxmoxClient.ProxmoxClient, client).pipe(
+      Context.add(TaskWaiter.TaskWaiter, TaskWaiter.make(client))
+    )
+  })
 
 /** Proxmox VE, as the settings say. */
-export const proxmox: Layer.Layer<
-  ProxmoxClient.ProxmoxClient | TaskWaiter.TaskWaiter,
-  SettingsError,
-  Configured
-> = Layer.unwrapEffect(Effect.map(Settings.proxmoxSettings, (settings) =>
-  TaskWaiter.layer.pipe(
-    Layer.provideMerge(ProxmoxClient.layer),
-    Layer.provide(Layer.merge(pinned(settings), Layer.succeed(ProxmoxConfig, settings)))
-  )))
+export const proxmox: Layer.Layer<Proxmox, SettingsError, Configured> = Layer.scopedContext(
+  Effect.flatMap(Settings.proxmoxSettings, makeProxmox)
+)
+
+const readHostKey = Effect.flatMap(
+  Settings.stateDirectory,
+  (directory) => HostKey.make(directory, NodeDurableFile.make(), NodeEd25519.ed25519)
+)
 
 /** This host's key, and the curve that it is on. */
 export const hostKey: Layer.Layer<
   HostKey.HostKey | Ed25519,
   SettingsError | HostKey.HostKeyCorrupt | DurableFileError,
   Configured
-> = Layer.unwrapEffect(
-  Effect.map(Settings.stateDirectory, (directory) => Layer.provide(HostKey.layer(directory), NodeDurableFile.layer))
-).pipe(Layer.provideMerge(NodeEd25519.layer))
+> = Layer.effectContext(
+  Effect.map(readHostKey, (key) => Context.make(HostKey.HostKey, key).pipe(Context.add(Ed25519, NodeEd25519.ed25519)))
+)
 
 /** A host on a full or read-only disk that has no key yet must still be heard; one whose key is pinned is refused unsigned. */
 const signer: Effect.Effect<
   Pick<typeof HubClientConfig.Service, "sign">,
   SettingsError | HostKey.HostKeyCorrupt,
   Configured
-> = HostKey.HostKey.pipe(
+> = readHostKey.pipe(
   Effect.map((key) => ({ sign: (body: Uint8Array) => key.sign(reportNamespace, body) })),
-  Effect.provide(hostKey),
   Effect.catchTag(
     "DurableFileError",
     (error) => Effect.as(Effect.logError("this host's key can't be kept; reports go out unsigned", error.message), {})
   )
 )
 
-/** The hub, as the settings say; every report goes out signed by this host's key. */
-export const hub: Layer.Layer<HubClient.HubClient, SettingsError | HostKey.HostKeyCorrupt, Configured> = Layer
-  .unwrapEffect(
-    Effect.zipWith(Settings.hubSettings, signer, (settings, signing) =>
-      HubClient.layer.pipe(
-        // It refuses a URL that is not https; the settings have refused that before.
-        Layer.orDie,
-        Layer.provide(
-          Layer.merge(pinned(settings), Layer.succeed(HubClientConfig, { ...settings, ...signing, pack: gzip }))
-        )
-      ))
-  )
+const makeHub = (
+  settings: Settings.HubSettings
+): Effect.Effect<
+  Context.Tag.Service<HubClient.HubClient>,
+  SettingsError | HostKey.HostKeyCorrupt,
+  Configured | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const signing = yield* signer
+    const http = yield* pinnedTo(settings, HubClient.exchangeLimitMillis)
+    // It refuses a URL that is not https; the settings have refused that before.
+    return yield* Effect.orDie(HubClient.make(http, { ...settings, ...signing, pack: gzip }))
+  })
 
-/** The root side, reached over its sockets: this process starts no program. */
-export const privileged: Layer.Layer<Privileged, SettingsError, Configured> = Layer.unwrapEffect(
-  Effect.map(
-    Settings.runtimeDirectory,
-    (directory) =>
-      PrivilegedSocket.layer.pipe(Layer.provide(NodeRootSocket.layer({ directory, timeout: "20 seconds" })))
-  )
+/** The hub, as the settings say; every report goes out signed by this host's key. */
+export const hub: Layer.Layer<HubClient.HubClient, SettingsError | HostKey.HostKeyCorrupt, Configured> = Layer.scoped(
+  HubClient.HubClient,
+  Effect.flatMap(Settings.hubSettings, makeHub)
 )
 
 export const crypto: Layer.Layer<Crypto> = NodeCrypto.layer
 
+/** The root side, reached over its sockets: this process starts no program. */
+const makeObserver: Effect.Effect<
+  Context.Tag.Service<Observer.Observer>,
+  SettingsError,
+  Configured | ProxmoxClient.ProxmoxClient | Crypto
+> = Effect.flatMap(Settings.runtimeDirectory, (directory) =>
+  Effect.provideService(
+    Observer.make,
+    Privileged,
+    PrivilegedSocket.make(NodeRootSocket.make({ directory, timeout: "20 seconds" }))
+  ))
+
+/** What looks at the host. */
 export const observer: Layer.Layer<
   Observer.Observer,
   SettingsError,
   Configured | ProxmoxClient.ProxmoxClient | Crypto
-> = Layer.provide(Observer.layer, privileged)
+> = Layer.effect(Observer.Observer, makeObserver)
 
 type StateError = SettingsError | StateFile.StateFileCorrupt | DurableFileError
 
 /** The state, for a program that runs beside the daemon and only wants to know who this host is. */
-export const state: Layer.Layer<StateFile.StateFile, StateError, Configured | Crypto> = Layer.unwrapEffect(
-  Effect.map(Settings.stateDirectory, (directory) => Layer.provide(StateFile.layer(directory), NodeDurableFile.layer))
+export const state: Layer.Layer<StateFile.StateFile, StateError, Configured | Crypto> = Layer.effect(
+  StateFile.StateFile,
+  Effect.flatMap(
+    Settings.stateDirectory,
+    (directory) => Effect.provideService(StateFile.make(directory), DurableFile, NodeDurableFile.make())
+  )
 )
 
 /** The state, for the one daemon that may write it, and the lock by which it is the one. */
-export const lockedState: Layer.Layer<
-  StateFile.StateFile | FolderLock.FolderLock,
+const makeLockedState: Effect.Effect<
+  Context.Context<StateFile.StateFile | FolderLock.FolderLock>,
   StateError | InstanceLockError,
-  Configured | Crypto
-> = Layer.unwrapEffect(
-  Effect.map(
-    Settings.stateDirectory,
-    (directory) =>
-      Layer.provide(StateFile.layer(directory), FolderLock.lockedFiles).pipe(
-        Layer.provideMerge(FolderLock.layer(directory)),
-        Layer.provide([NodeInstanceLock.layer, NodeDurableFile.layer])
-      )
+  Configured | Crypto | Scope.Scope
+> = Effect.gen(function*() {
+  const directory = yield* Settings.stateDirectory
+  const lock = yield* FolderLock.make(directory, NodeInstanceLock.instanceLock)
+  const files = FolderLock.locked(NodeDurableFile.make(), lock)
+  const opened = yield* Effect.provideService(StateFile.make(directory), DurableFile, files)
+  return Context.make(FolderLock.FolderLock, lock).pipe(Context.add(StateFile.StateFile, opened))
+})
+
+/** All that the daemon stands on, once all its settings are right. */
+export const daemon: Layer.Layer<
+  Observer.Observer | HubClient.HubClient | StateFile.StateFile | FolderLock.FolderLock | Proxmox | Crypto,
+  StateError | InstanceLockError | HostKey.HostKeyCorrupt,
+  Configured
+> = Layer.scopedContext(Effect.gen(function*() {
+  const [proxmoxSettings, hubSettings] = yield* Settings.allSettings
+  const around = Context.merge(yield* makeProxmox(proxmoxSettings), Context.make(Crypto, NodeCrypto.crypto))
+  const locked = yield* Effect.provide(makeLockedState, around)
+  const looking = yield* Effect.provide(makeObserver, around)
+  const telling = yield* makeHub(hubSettings)
+  return Context.mergeAll(
+    around,
+    locked,
+    Context.make(Observer.Observer, looking),
+    Context.make(HubClient.HubClient, telling)
   )
-)
+}))
 
 /** The kernel's id of this boot, or null where the kernel has none to tell. */
 export const bootId: Effect.Effect<string | null, never, FileSystem.FileSystem> = Effect.flatMap(

@@ -2,20 +2,7 @@ import { FileSystem } from "@effect/platform"
 import type { SignerFiles } from "@felhom/authz/Signers"
 import { parsePins, type PeerPins } from "@felhom/domain/PeerPin"
 import { NodeName, TokenId } from "@felhom/domain/ProxmoxId"
-import {
-  Array as Arr,
-  Config,
-  ConfigError,
-  ConfigProvider,
-  Context,
-  Effect,
-  Either,
-  Layer,
-  LogLevel,
-  Option,
-  Redacted,
-  Schema
-} from "effect"
+import { Array as Arr, Context, Effect, Either, Layer, LogLevel, Option, Redacted, Schema } from "effect"
 import { defaultConfigFile, readConfigFile } from "./ConfigFile.ts"
 import { nearestName } from "./NearestName.ts"
 import { environmentPrefix, type SettingName, settingNames, whereToSet } from "./SettingName.ts"
@@ -37,17 +24,63 @@ export interface HubSettings extends Peer {
   readonly token: Redacted.Redacted
 }
 
-/** The provider that the file and the environment make together, for the settings below to be read from. */
+/** What the file and the environment say together, for the settings below to be read from. */
 export class SettingsSource extends Context.Tag("felhom/agent/SettingsSource")<SettingsSource, {
-  readonly provider: ConfigProvider.ConfigProvider
+  /** Each setting's text, by the rest of its environment variable's name. */
+  readonly texts: ReadonlyMap<string, string>
   /** systemd's folder of credentials, if there is one. */
   readonly credentials: Option.Option<string>
 }>() {}
 
-const setting = <A>(name: SettingName, parse: (text: string) => Either.Either<A, string>): Config.Config<A> =>
-  Config.string(name).pipe(
-    Config.mapOrFail((text) => Either.mapLeft(parse(text.trim()), (problem) => ConfigError.InvalidData([], problem)))
-  )
+type Parse<A> = (text: string) => Either.Either<A, string>
+
+/** A setting as it was read, or what is wrong with it; of several, what is wrong with the first. */
+type Reading<A> = Either.Either<A, string>
+
+/** Reads settings out of their texts, and gathers what is wrong with them, so that nobody has to find it out one by one. */
+class Texts {
+  readonly #texts: ReadonlyMap<string, string>
+  /** Each with where it can be mended; never with the value, which may be a secret in the wrong place. */
+  readonly problems: Array<string> = []
+
+  constructor(texts: ReadonlyMap<string, string>) {
+    this.#texts = texts
+  }
+
+  optional<A>(name: SettingName, parse: Parse<A>): Reading<Option.Option<A>> {
+    const text = this.#texts.get(name)
+    if (text === undefined) return Either.right(Option.none())
+    return Either.mapBoth(parse(text.trim()), {
+      onLeft: (problem) => this.#wrong(`${environmentPrefix}${name} ${problem}`),
+      onRight: Option.some
+    })
+  }
+
+  or<A>(name: SettingName, parse: Parse<A>, otherwise: A): Reading<A> {
+    return Either.map(this.optional(name, parse), Option.getOrElse(() => otherwise))
+  }
+
+  needed<A>(name: SettingName, parse: Parse<A>): Reading<A> {
+    return Either.flatMap(
+      this.optional(name, parse),
+      Either.fromOption(() => this.#wrong(`${name} is not set: give ${whereToSet(name)}`))
+    )
+  }
+
+  #wrong(problem: string): string {
+    this.problems.push(problem)
+    return problem
+  }
+}
+
+const read = <A>(reading: (texts: Texts) => Reading<A>): Effect.Effect<A, SettingsError, SettingsSource> =>
+  Effect.flatMap(SettingsSource, (source) => {
+    const texts = new Texts(source.texts)
+    return Either.mapLeft(
+      reading(texts),
+      (first) => new SettingsError({ problems: [first, ...texts.problems.filter((problem) => problem !== first)] })
+    )
+  })
 
 const parseOrigin = (text: string): Either.Either<URL, string> => {
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -70,6 +103,8 @@ const parseFingerprints = (text: string): Either.Either<PeerPins, string> =>
 const parseWith = <A>(schema: Schema.Schema<A, string>, expected: string) => (text: string): Either.Either<A, string> =>
   Either.mapLeft(Schema.decodeEither(schema)(text), () => expected)
 
+const parseNode = parseWith(NodeName, "is not the name of a node")
+
 const parseTokenId = (text: string): Either.Either<TokenId, string> =>
   text.includes("=")
     ? Either.left("must be the token's id only, without = and the secret, which has a place of its own")
@@ -82,24 +117,6 @@ const parseSecret = (text: string): Either.Either<Redacted.Redacted, string> =>
   /^[\x21-\x7e]+$/.test(text)
     ? Either.right(Redacted.make(text))
     : Either.left(text === "" ? "is empty" : "has characters that no token has (spaces, line breaks, non-ASCII)")
-
-/** All problems of a failed read, each with where it can be mended; never with the value, which may be a secret in the wrong place. */
-const problemsOf = (error: ConfigError.ConfigError): Arr.NonEmptyReadonlyArray<string> =>
-  ConfigError.reduceWithContext(error, undefined, {
-    andCase: (_, left, right) => Arr.appendAll(left, right),
-    orCase: (_, left, right) => Arr.appendAll(left, right),
-    missingDataCase: (_, path) => [`${path.join(".")} is not set: give ${whereToSet(path.join(".") as SettingName)}`],
-    invalidDataCase: (_, path, message) => [`${environmentPrefix}${path.join(".")} ${message}`],
-    sourceUnavailableCase: (_, path, message) => [`${path.join(".")}: ${message}`],
-    unsupportedCase: (_, path, message) => [`${path.join(".")}: ${message}`]
-  })
-
-const read = <A>(config: Config.Config<A>): Effect.Effect<A, SettingsError, SettingsSource> =>
-  Effect.flatMap(
-    SettingsSource,
-    ({ provider }) =>
-      Effect.mapError(provider.load(config), (error) => new SettingsError({ problems: problemsOf(error) }))
-  )
 
 const secretFile = (path: string) =>
   Effect.gen(function*() {
@@ -133,9 +150,9 @@ const readSecret = (section: "proxmox" | "hub") =>
     const [name, fileName] = section === "proxmox"
       ? ["PROXMOX_TOKEN", "PROXMOX_TOKEN_FILE"] as const
       : ["HUB_TOKEN", "HUB_TOKEN_FILE"] as const
-    const given = yield* read(Config.option(setting(name, parseSecret)))
+    const given = yield* read((texts) => texts.optional(name, parseSecret))
     if (Option.isSome(given)) return given.value
-    const named = yield* read(Config.option(setting(fileName, parsePath)))
+    const named = yield* read((texts) => texts.optional(fileName, parsePath))
     const fs = yield* FileSystem.FileSystem
     const present = (path: string) => Effect.orElseSucceed(fs.exists(path), () => false)
     const unnamed = [
@@ -173,12 +190,14 @@ const together = <A, B, R, S>(
 export const proxmoxSettings: Effect.Effect<ProxmoxSettings, SettingsError, SettingsSource | FileSystem.FileSystem> =
   Effect.map(
     together(
-      read(Config.all({
-        url: setting("PROXMOX_URL", parseOrigin),
-        node: setting("PROXMOX_NODE", parseWith(NodeName, "is not the name of a node")),
-        pins: setting("PROXMOX_FINGERPRINT", parseFingerprints),
-        tokenId: setting("PROXMOX_TOKEN_ID", parseTokenId)
-      })),
+      read((texts) =>
+        Either.all({
+          url: texts.needed("PROXMOX_URL", parseOrigin),
+          node: texts.needed("PROXMOX_NODE", parseNode),
+          pins: texts.needed("PROXMOX_FINGERPRINT", parseFingerprints),
+          tokenId: texts.needed("PROXMOX_TOKEN_ID", parseTokenId)
+        })
+      ),
       readSecret("proxmox")
     ),
     ([plain, secret]) => ({ ...plain, secret })
@@ -188,7 +207,12 @@ export const proxmoxSettings: Effect.Effect<ProxmoxSettings, SettingsError, Sett
 export const hubSettings: Effect.Effect<HubSettings, SettingsError, SettingsSource | FileSystem.FileSystem> = Effect
   .map(
     together(
-      read(Config.all({ url: setting("HUB_URL", parseOrigin), pins: setting("HUB_FINGERPRINT", parseFingerprints) })),
+      read((texts) =>
+        Either.all({
+          url: texts.needed("HUB_URL", parseOrigin),
+          pins: texts.needed("HUB_FINGERPRINT", parseFingerprints)
+        })
+      ),
       readSecret("hub")
     ),
     ([plain, token]) => ({ ...plain, token })
@@ -199,26 +223,30 @@ export const enrolmentSettings: Effect.Effect<
   Peer & { readonly node: NodeName; readonly token: Redacted.Redacted },
   SettingsError,
   SettingsSource
-> = read(Config.all({
-  url: setting("HUB_URL", parseOrigin),
-  pins: setting("HUB_FINGERPRINT", parseFingerprints),
-  node: setting("PROXMOX_NODE", parseWith(NodeName, "is not the name of a node")),
-  token: setting("ENROL_TOKEN", parseSecret)
-}))
-
-/** Fails with everything that is wrong for a program that talks to both, so that nobody has to find it out one by one. */
-export const allSettings: Effect.Effect<void, SettingsError, SettingsSource | FileSystem.FileSystem> = Effect.asVoid(
-  together(proxmoxSettings, hubSettings)
+> = read((texts) =>
+  Either.all({
+    url: texts.needed("HUB_URL", parseOrigin),
+    pins: texts.needed("HUB_FINGERPRINT", parseFingerprints),
+    node: texts.needed("PROXMOX_NODE", parseNode),
+    token: texts.needed("ENROL_TOKEN", parseSecret)
+  })
 )
 
+/** What it takes to talk to both. Fails with everything that is wrong, so that nobody has to find it out one by one. */
+export const allSettings: Effect.Effect<
+  readonly [ProxmoxSettings, HubSettings],
+  SettingsError,
+  SettingsSource | FileSystem.FileSystem
+> = together(proxmoxSettings, hubSettings)
+
 /** The folder of the daemon's state. */
-export const stateDirectory: Effect.Effect<string, SettingsError, SettingsSource> = read(
-  setting("STATE_DIR", parsePath).pipe(Config.withDefault("/var/lib/felhom-agent"))
+export const stateDirectory: Effect.Effect<string, SettingsError, SettingsSource> = read((texts) =>
+  texts.or("STATE_DIR", parsePath, "/var/lib/felhom-agent")
 )
 
 /** The folder of the sockets. */
-export const runtimeDirectory: Effect.Effect<string, SettingsError, SettingsSource> = read(
-  setting("RUNTIME_DIR", parsePath).pipe(Config.withDefault("/run/felhom-agent"))
+export const runtimeDirectory: Effect.Effect<string, SettingsError, SettingsSource> = read((texts) =>
+  texts.or("RUNTIME_DIR", parsePath, "/run/felhom-agent")
 )
 
 /** Root's files about who may sign for what on this host (protocol 3, 5). */
@@ -227,11 +255,13 @@ export const trustFiles: Effect.Effect<
   SettingsError,
   SettingsSource
 > = Effect.map(
-  read(Config.all({
-    policyFile: setting("POLICY_FILE", parsePath).pipe(Config.withDefault("/etc/felhom-agent/policy.json")),
-    allowed: setting("SIGNERS_FILE", parsePath).pipe(Config.withDefault("/etc/felhom-agent/allowed_signers")),
-    revoked: Config.option(setting("REVOCATION_FILE", parsePath))
-  })),
+  read((texts) =>
+    Either.all({
+      policyFile: texts.or("POLICY_FILE", parsePath, "/etc/felhom-agent/policy.json"),
+      allowed: texts.or("SIGNERS_FILE", parsePath, "/etc/felhom-agent/allowed_signers"),
+      revoked: texts.optional("REVOCATION_FILE", parsePath)
+    })
+  ),
   ({ allowed, policyFile, revoked }) => ({
     policyFile,
     signers: {
@@ -244,13 +274,15 @@ export const trustFiles: Effect.Effect<
   })
 )
 
+const parseLevel = (text: string): Either.Either<LogLevel.LogLevel, string> =>
+  Either.fromNullable(
+    LogLevel.allLevels.find((level) => level.label.toLowerCase() === text.toLowerCase() || level._tag === text),
+    () => "must be one of trace, debug, info, warn, error, fatal or none"
+  )
+
 /** From which level on the log is written. */
-export const logLevel: Effect.Effect<LogLevel.LogLevel, SettingsError, SettingsSource> = read(
-  setting("LOG_LEVEL", (text) =>
-    Either.fromNullable(
-      LogLevel.allLevels.find((level) => level.label.toLowerCase() === text.toLowerCase() || level._tag === text),
-      () => "must be one of trace, debug, info, warn, error, fatal or none"
-    )).pipe(Config.withDefault(LogLevel.Info))
+export const logLevel: Effect.Effect<LogLevel.LogLevel, SettingsError, SettingsSource> = read((texts) =>
+  texts.or("LOG_LEVEL", parseLevel, LogLevel.Info)
 )
 
 /** Variables that look like ours and are not, each with the name that was probably meant. */
@@ -265,27 +297,31 @@ export const strayVariables = (environment: { readonly [name: string]: string | 
     ]
   })
 
-/** The file, if there is one, overlaid with the environment. */
-export const layerSource = (options: {
+interface Sources {
   readonly file: Option.Option<string>
   readonly environment: { readonly [name: string]: string | undefined }
-}): Layer.Layer<SettingsSource, SettingsError, FileSystem.FileSystem> =>
-  Layer.effect(
-    SettingsSource,
-    Effect.gen(function*() {
-      const { environment } = options
-      const named = Option.orElse(options.file, () => Option.fromNullable(environment[`${environmentPrefix}CONFIG`]))
-      const fromFile = yield* readConfigFile({
-        path: Option.getOrElse(named, () => defaultConfigFile),
-        named: Option.isSome(named)
-      })
-      const fromEnvironment = [...settingNames].flatMap((name) => {
-        const value = environment[`${environmentPrefix}${name}`]
-        return value === undefined ? [] : [[name, value] as const]
-      })
-      return {
-        provider: ConfigProvider.fromMap(new Map([...fromFile, ...fromEnvironment])),
-        credentials: Option.fromNullable(environment["CREDENTIALS_DIRECTORY"])
-      }
+}
+
+/** The file, if there is one, overlaid with the environment. */
+export const makeSource = (
+  { environment, file }: Sources
+): Effect.Effect<Context.Tag.Service<SettingsSource>, SettingsError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const named = Option.orElse(file, () => Option.fromNullable(environment[`${environmentPrefix}CONFIG`]))
+    const fromFile = yield* readConfigFile({
+      path: Option.getOrElse(named, () => defaultConfigFile),
+      named: Option.isSome(named)
     })
-  )
+    const fromEnvironment = [...settingNames].flatMap((name) => {
+      const value = environment[`${environmentPrefix}${name}`]
+      return value === undefined ? [] : [[name, value] as const]
+    })
+    return {
+      texts: new Map([...fromFile, ...fromEnvironment]),
+      credentials: Option.fromNullable(environment["CREDENTIALS_DIRECTORY"])
+    }
+  })
+
+/** What `makeSource` makes. */
+export const layerSource = (sources: Sources): Layer.Layer<SettingsSource, SettingsError, FileSystem.FileSystem> =>
+  Layer.effect(SettingsSource, makeSource(sources))

@@ -1,5 +1,5 @@
 import { ByteReader, byteText, Work } from "@felhom/domain/ByteReader"
-import { Either, Encoding, Schema } from "effect"
+import { Either, Schema } from "effect"
 import { isBlank, keyOfType, skipBlanks, withoutReturn, word } from "./KeyText.ts"
 import { longestPattern } from "./PatternList.ts"
 import { isKeyType, type PublicKey, signerKeyProblem } from "./PublicKey.ts"
@@ -66,6 +66,11 @@ const readLine = (bytes: Uint8Array, line: number, work: Work): Read<AllowedSign
     skipBlanks(reader)
     if (reader.left === 0 || reader.peek() === 0x23) return undefined
     const principals = word(reader)
+    if (principals === "-----BEGIN" && byteText(bytes).includes("PRIVATE KEY")) {
+      return yield* Either.left(
+        "it is of a private key: the public one belongs here (KEY.pub), and this one nowhere but with its owner"
+      )
+    }
     if (/["\u0000-\u001f\u007f]/.test(principals)) {
       return yield* Either.left("a principal may hold neither a quote nor control characters")
     }
@@ -84,17 +89,15 @@ const readLine = (bytes: Uint8Array, line: number, work: Work): Read<AllowedSign
     return { line, principals, key, ...options }
   })
 
-const nameOf = (blob: Uint8Array): string => Encoding.encodeBase64(blob)
-
 const indexed = (signers: ReadonlyArray<AllowedSigner>): AllowedSigners => {
   const byKey = new Map<string, Array<AllowedSigner>>()
   for (const signer of signers) {
-    const name = nameOf(signer.key.blob)
+    const name = byteText(signer.key.blob)
     const same = byKey.get(name)
     if (same === undefined) byKey.set(name, [signer])
     else same.push(signer)
   }
-  return { signers, withKey: (blob) => byKey.get(nameOf(blob)) ?? [] }
+  return { signers, withKey: (blob) => byKey.get(byteText(blob)) ?? [] }
 }
 
 /** Reads a whole file. Blank lines and those that begin with `#` say nothing; every other must be right. */

@@ -12,11 +12,13 @@ import { Hold } from "@felhom/durable/Hold"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import { type Mandate, MandateMint } from "@felhom/mandate/Mandate"
 import { Clock, Context, Effect, Either, Layer, Option } from "effect"
-import { HostPolicy, thresholdFor } from "./HostPolicy.ts"
+import { HostPolicy } from "./HostPolicy.ts"
 import { HubTime, hubTolerance } from "./HubTime.ts"
+import { type Attachment, attachmentOf } from "./OpAttachment.ts"
 import { OpRefused, type RefusalReason } from "./OpRefused.ts"
+import { thresholdFor } from "./PolicyDocument.ts"
 import { makeRateCap } from "./RateCap.ts"
-import { isUnsupported, signedDestruction } from "./SignedDestruction.ts"
+import { signedDestruction } from "./SignedDestruction.ts"
 import { Signers } from "./Signers.ts"
 import { mostSignatures, verifyThreshold } from "./Threshold.ts"
 
@@ -30,6 +32,8 @@ export interface VerifiedOp {
   readonly payload: Sha256Hex
   /** Who signed, by their plain names on the host's allow-list. */
   readonly principals: ReadonlyArray<string>
+  /** What came with it; null for an op that takes nothing with it. */
+  readonly attachment: Attachment | null
 }
 
 /** An op whose nonce is spent: it is done now, or never. */
@@ -84,7 +88,7 @@ const make = (host: HostId) =>
     const hubTime = yield* HubTime
     const crypto = yield* Crypto
     const mint = yield* MandateMint
-    const context = yield* Effect.context<SignatureCrypto>()
+    const context = yield* Effect.context<SignatureCrypto | Signers | HostPolicy | Crypto>()
     const rateCap = yield* makeRateCap({ atOnce, perMinute: atOnce })
 
     /** Steps 1 and 2. */
@@ -145,7 +149,7 @@ const make = (host: HostId) =>
         const threshold = thresholdFor(policy, op.op)
         const all = first.length >= threshold ? first : yield* signedBy(threshold, known)
         if (Option.isSome(problem)) return yield* refuse(known, "policy", problem.value)
-        return { op, payload, principals: all.map(({ principal }) => principal) } satisfies VerifiedOp
+        return { op, payload, principals: all.map(({ principal }) => principal) }
       })
 
     const stored = <A>(known: Known, effect: Effect.Effect<A, DurableLogError>) =>
@@ -194,9 +198,6 @@ const make = (host: HostId) =>
         if (op.iat > now + hubTolerance) {
           return yield* refuse(known, "issued-ahead", `it says it was made at ${time(op.iat)}, and it is ${time(now)}`)
         }
-        if (isUnsupported(op)) {
-          return yield* refuse(known, "unsupported", `${op.op} is not there yet`)
-        }
         const held = yield* hold.current
         if (Option.isSome(held) && op.op !== "hold.release") {
           return yield* refuse(known, "hold", `the host is held since ${time(held.value.since)}: ${held.value.reason}`)
@@ -206,8 +207,18 @@ const make = (host: HostId) =>
         }
       })
 
-    const checked = (signed: SignedBytes, origin: OpOrigin) =>
-      Effect.tap(verified(signed), ({ op, payload }) => allowed({ op, payload }, origin))
+    const attached = (known: Known & { readonly op: SignedOp }, document: string | undefined) =>
+      attachmentOf(known.op, document).pipe(
+        Effect.provide(context),
+        Effect.mapError(({ detail, reason }) => refuse(known, reason, detail))
+      )
+
+    const checked = (signed: SignedBytes, origin: OpOrigin): Effect.Effect<VerifiedOp, OpRefused> =>
+      Effect.gen(function*() {
+        const found = yield* verified(signed)
+        yield* allowed(found, origin)
+        return { ...found, attachment: yield* attached(found, signed.document) }
+      })
 
     return Authz.of({
       receive: (signed, origin, isQueued) =>

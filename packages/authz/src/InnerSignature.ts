@@ -75,14 +75,18 @@ const touchOf = (reader: ByteReader): Read<Touch> =>
   })
 
 /** Takes `string type, string value` apart, as a signature by this key; behind it a security key's flags and counter. */
-export const readInnerSignature = (key: PublicKey, bytes: Uint8Array, work?: Work): Read<InnerSignature> =>
-  Either.gen(function*() {
-    const reader = new ByteReader(bytes, work)
-    const type = byteText(yield* reader.string())
-    // An RSA key's signatures bear the name of their hash; all others that of their key.
-    if (key.material.kind !== "rsa" && type !== key.type) return yield* Either.left(`it is not of the type ${key.type}`)
-    const value = yield* valueOf(key.material, type, yield* reader.string(), work)
-    const touch = key.application === undefined ? undefined : yield* touchOf(reader)
-    if (reader.left > 0) return yield* Either.left("there are bytes after its end")
-    return { ...value, touch }
+export const readInnerSignature = (key: PublicKey, bytes: Uint8Array, work?: Work): Read<InnerSignature> => {
+  const reader = new ByteReader(bytes, work)
+  const fields = Either.all({
+    type: reader.string(),
+    value: reader.string(),
+    touch: key.application === undefined ? Either.right(undefined) : touchOf(reader)
   })
+  if (Either.isLeft(fields)) return Either.left(fields.left)
+  const { touch, value } = fields.right
+  const type = byteText(fields.right.type)
+  // An RSA key's signatures bear the name of their hash; all others that of their key.
+  if (key.material.kind !== "rsa" && type !== key.type) return Either.left(`it is not of the type ${key.type}`)
+  if (reader.left > 0) return Either.left("there are bytes after its end")
+  return Either.map(valueOf(key.material, type, value, work), (value) => ({ ...value, touch }))
+}

@@ -23,7 +23,12 @@ const ownReasons = [
   "nonce-spent",
   "nonce-queued",
   "queue-full",
-  "unsupported",
+  "document-missing",
+  "document-unexpected",
+  "document-size",
+  "document-encoding",
+  "document-hash",
+  "document-content",
   "store"
 ] as const
 type OwnReason = (typeof ownReasons)[number]
@@ -34,7 +39,7 @@ export type RefusalReason = typeof RefusalReason.Type
 const signAgain = "sign it anew"
 
 const next: { readonly [reason in OwnReason]: string } = {
-  size: "make it smaller; a payload has 16 KiB at most and 16 signatures",
+  size: "make it smaller; a payload has 16 KiB at most and 16 signatures, and 480 KiB are enough for all of it",
   rate: "it is looked at again in a minute",
   encoding: "submit the signed bytes in base64, as they were signed",
   "no-signers": "root names the signers on the host; until then it takes no signed op",
@@ -53,7 +58,12 @@ const next: { readonly [reason in OwnReason]: string } = {
   "nonce-spent": `the same op was taken before and is never done twice; ${signAgain} if it is still wanted`,
   "nonce-queued": "another op with the same nonce waits already",
   "queue-full": "wait until the ops before it have ended, then sign it anew",
-  unsupported: "this version of the agent can't do it; root can, on the host",
+  "document-missing": "submit it together with the document that it names",
+  "document-unexpected": "submit it without a document",
+  "document-size": "make the document smaller; it has 256 KiB at most",
+  "document-encoding": "submit the document in base64",
+  "document-hash": "submit it together with the very document that it names",
+  "document-content": "mend the document, and sign for that",
   store: "mend the host's state folder; until then nothing is destroyed here"
 }
 

@@ -24,6 +24,16 @@ export interface RevocationList {
 /** For where none is configured. */
 export const nothingRevoked: RevocationList = { keys: new Set(), sha1: new Set(), sha256: new Set() }
 
+const union = (a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> =>
+  b.size === 0 ? a : a.size === 0 ? b : new Set([...a, ...b])
+
+/** What either of the lists names. */
+export const bothRevoked = (one: RevocationList, other: RevocationList): RevocationList => ({
+  keys: union(one.keys, other.keys),
+  sha1: union(one.sha1, other.sha1),
+  sha256: union(one.sha256, other.sha256)
+})
+
 const mostBytes = 4 * 1024 * 1024
 
 const refuse = (reason: RevocationListError["reason"], detail: string) =>
@@ -74,13 +84,19 @@ export const readRevocationList = (
 }
 
 /** Whether the list names the key, itself or by a fingerprint. */
-export const isRevoked = (list: RevocationList, blob: Uint8Array): Effect.Effect<boolean, never, SignatureCrypto> =>
-  Effect.gen(function*() {
-    if (list.keys.has(Encoding.encodeBase64(blob))) return true
-    const crypto = yield* SignatureCrypto
-    for (const algorithm of ["sha1", "sha256"] as const) {
-      if (list[algorithm].size === 0) continue
-      if (list[algorithm].has(Encoding.encodeBase64(yield* crypto.digest(algorithm, blob)))) return true
-    }
-    return false
-  })
+export const isRevoked = (
+  list: RevocationList,
+  blob: Uint8Array
+): Effect.Effect<boolean, never, SignatureCrypto> => {
+  const isNamed = list.keys.size > 0 && list.keys.has(Encoding.encodeBase64(blob))
+  // Mostly there is no list, or one of plain keys.
+  if (isNamed || list.sha1.size + list.sha256.size === 0) return Effect.succeed(isNamed)
+  return Effect.flatMap(
+    SignatureCrypto,
+    (crypto) =>
+      Effect.exists(["sha1", "sha256"] as const, (algorithm) =>
+        list[algorithm].size === 0
+          ? Effect.succeed(false)
+          : Effect.map(crypto.digest(algorithm, blob), (digest) => list[algorithm].has(Encoding.encodeBase64(digest))))
+  )
+}

@@ -25,7 +25,3 @@ export const signedDestruction = (op: SignedOp): Destruction | null => {
       return null
   }
 }
-
-/** What this version has no way to do yet. It is refused on receipt, so that nobody waits for it. */
-export const isUnsupported = (op: SignedOp): boolean =>
-  op.op === "signers.update" || op.op === "policy.widen" || op.op === "desired.accept_epoch"

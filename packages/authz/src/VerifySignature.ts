@@ -45,20 +45,30 @@ export interface Verified {
 }
 
 const utf8 = new TextEncoder()
+const plainName = /^[\u0020-\u007e]{1,255}$/
 const presence = 0x01
 const verification = 0x04
 
 /** Principals and namespaces are compared as their bytes in UTF-8, as OpenSSH does; undefined for what is no name. */
 const nameBytes = (name: string): string | undefined => {
+  if (plainName.test(name)) return name
   const text = byteText(utf8.encode(name))
   return text === "" || text.length > 255 || text.includes("\0") ? undefined : text
 }
 
-const fingerprintOf = (key: PublicKey): Effect.Effect<string, never, SignatureCrypto> =>
-  Effect.map(
-    Effect.flatMap(SignatureCrypto, (crypto) => crypto.digest("sha256", key.blob)),
-    (digest) => `SHA256:${Encoding.encodeBase64(digest).replace(/=+$/, "")}`
-  )
+type Crypto = typeof SignatureCrypto.Service
+
+// The keys of an allow-list stay the same objects for long.
+const fingerprints = new WeakMap<PublicKey, string>()
+
+const fingerprintOf = (crypto: Crypto, key: PublicKey): Effect.Effect<string> => {
+  const known = fingerprints.get(key)
+  return known !== undefined ? Effect.succeed(known) : Effect.map(crypto.digest("sha256", key.blob), (digest) => {
+    const made = `SHA256:${Encoding.encodeBase64(digest).replace(/=+$/, "")}`
+    fingerprints.set(key, made)
+    return made
+  })
+}
 
 /** Why a key that nobody listed does not count: because it is none that could, or else because it is not listed. */
 const stranger = (blob: Uint8Array): SignatureRefused => {
@@ -71,7 +81,7 @@ const stranger = (blob: Uint8Array): SignatureRefused => {
 const time = (at: EpochMillis): string => new Date(at).toISOString()
 
 /** Why this line does not let the key sign; undefined when it does. */
-const objection = (signer: AllowedSigner, namespace: string, at: EpochMillis): SignatureRefused | undefined => {
+export const objection = (signer: AllowedSigner, namespace: string, at: EpochMillis): SignatureRefused | undefined => {
   const line = `line ${signer.line} of the allow-list`
   if (signer.namespaces !== undefined && !matchesList(namespace, signer.namespaces)) {
     return refused("signer-namespace", `${line} does not let the key sign for the namespace ${namespace}`)
@@ -87,19 +97,21 @@ const objection = (signer: AllowedSigner, namespace: string, at: EpochMillis): S
     : undefined
 }
 
-/** The lines with this key that hold now, for this namespace, and for the principal when one is asked for. */
+type Lines = readonly [AllowedSigner, ...Array<AllowedSigner>]
+
+/** The lines with this key that hold now, for the namespace that is asked for, and for the principal when one is. */
 const linesFor = (
-  { at, namespace, signers }: Judgement,
+  { at, signers }: Judgement,
   blob: Uint8Array,
+  asked: string,
   principal: string | undefined
-): Either.Either<readonly [AllowedSigner, ...Array<AllowedSigner>], SignatureRefused> => {
+): Either.Either<Lines, SignatureRefused> => {
   const listed = signers.withKey(blob)
   if (listed.length === 0) return Either.left(stranger(blob))
   const named = principal === undefined ? listed : listed.filter((signer) => matchesList(principal, signer.principals))
   if (named.length === 0) {
     return Either.left(refused("principal", `its key is on the allow-list, but not as ${principal ?? ""}`))
   }
-  const asked = byteText(utf8.encode(namespace))
   const [first, ...others] = named.filter((signer) => objection(signer, asked, at) === undefined)
   if (first !== undefined) return Either.right([first, ...others])
   const why = named.map((signer) => objection(signer, asked, at)).find((found) => found !== undefined)
@@ -107,30 +119,33 @@ const linesFor = (
 }
 
 /** What the key signed: for a security key not the data itself, but its hash between what the key vouches for. */
-const signedBytes = (key: PublicKey, touch: Touch | undefined, data: Uint8Array) =>
-  Effect.gen(function*() {
-    if (key.application === undefined || touch === undefined) return data
-    const crypto = yield* SignatureCrypto
-    const application = Uint8Array.from(key.application, (character) => character.charCodeAt(0))
-    return concatBytes([
-      yield* crypto.digest("sha256", application),
-      touch.signed,
-      yield* crypto.digest("sha256", data)
-    ])
-  })
+const signedBytes = (
+  crypto: Crypto,
+  key: PublicKey,
+  touch: Touch | undefined,
+  data: Uint8Array
+): Effect.Effect<Uint8Array> => {
+  if (key.application === undefined || touch === undefined) return Effect.succeed(data)
+  const application = Uint8Array.from(key.application, (character) => character.charCodeAt(0))
+  return Effect.zipWith(
+    crypto.digest("sha256", application),
+    crypto.digest("sha256", data),
+    (application, data) => concatBytes([application, touch.signed, data])
+  )
+}
 
-const verifyValue = (key: PublicKey, inner: InnerSignature, parts: SshsigParts, message: Uint8Array) =>
-  Effect.gen(function*() {
-    const crypto = yield* SignatureCrypto
-    const data = signedData(parts.namespace, parts.hash, yield* crypto.digest(parts.hash, message))
-    const good = yield* crypto.verify({
-      key: key.material,
-      hash: inner.hash,
-      message: yield* signedBytes(key, inner.touch, data),
-      signature: inner.value
-    })
-    if (!good) return yield* refused("signature", "the bytes are not those that the key signed")
-  })
+const verifyValue = (
+  crypto: Crypto,
+  { inner, key, parts }: { readonly inner: InnerSignature; readonly key: PublicKey; readonly parts: SshsigParts },
+  message: Uint8Array
+): Effect.Effect<void, SignatureRefused> =>
+  crypto.digest(parts.hash, message).pipe(
+    Effect.flatMap((digest) => signedBytes(crypto, key, inner.touch, signedData(parts.namespace, parts.hash, digest))),
+    Effect.flatMap((signed) =>
+      crypto.verify({ key: key.material, hash: inner.hash, message: signed, signature: inner.value })
+    ),
+    Effect.flatMap((good) => good ? Effect.void : refused("signature", "the bytes are not those that the key signed"))
+  )
 
 /** What a security key says of its owner; a key that is a file says nothing. */
 const attended = (touch: Touch | undefined, demands: KeyDemands): Either.Either<void, SignatureRefused> => {
@@ -150,6 +165,29 @@ const attended = (touch: Touch | undefined, demands: KeyDemands): Either.Either<
     : Either.void
 }
 
+/** The signature taken apart, and the lines of the allow-list by which its key may make it (protocol 5, steps 3 to 6). */
+const listed = (
+  armored: string | Uint8Array,
+  judgement: Judgement,
+  principal: string | undefined
+): Either.Either<{ readonly parts: SshsigParts; readonly signers: Lines }, SignatureRefused> => {
+  const asked = principal === undefined ? undefined : nameBytes(principal)
+  const namespace = nameBytes(judgement.namespace)
+  if (namespace === undefined || (principal !== undefined && asked === undefined)) {
+    return Either.left(refused("request", "the principal or the namespace that was asked for is no name"))
+  }
+  return Either.flatMap(
+    Either.mapLeft(Either.flatMap(readArmor(armored), (blob) => readParts(blob)), fromSshsig),
+    (parts) =>
+      parts.namespace === judgement.namespace
+        ? Either.map(linesFor(judgement, parts.publicKey, namespace, asked), (signers) => ({ parts, signers }))
+        : Either.left(refused("namespace", `it was made for another purpose than ${judgement.namespace}`))
+  )
+}
+
+const innerOf = (key: PublicKey, signature: Uint8Array): Either.Either<InnerSignature, SignatureRefused> =>
+  Either.mapLeft(readInnerSignature(key, signature), (why) => refused("signature-form", `its value: ${why}`))
+
 /**
  * Whether one armored signature counts (protocol 5, steps 3 to 9), cheapest check first and closed at the first doubt. With a
  * principal it must be that one's; without, whose it is follows from the lines in the answer.
@@ -161,25 +199,18 @@ export const verifySignature = (
   judgement: Judgement,
   principal?: string
 ): Effect.Effect<Verified, SignatureRefused, SignatureCrypto> =>
-  Effect.gen(function*() {
-    const asked = principal === undefined ? undefined : nameBytes(principal)
-    if (nameBytes(judgement.namespace) === undefined || (principal !== undefined && asked === undefined)) {
-      return yield* refused("request", "the principal or the namespace that was asked for is no name")
-    }
-    const parts = yield* Either.mapLeft(Either.flatMap(readArmor(armored), (blob) => readParts(blob)), fromSshsig)
-    if (parts.namespace !== judgement.namespace) {
-      return yield* refused("namespace", `it was made for another purpose than ${judgement.namespace}`)
-    }
-    const signers = yield* linesFor(judgement, parts.publicKey, asked)
-    const { key } = signers[0]
-    if (yield* isRevoked(judgement.revoked, key.blob)) {
-      return yield* refused("revoked", "its key is on the revocation list")
-    }
-    const inner = yield* Either.mapLeft(
-      readInnerSignature(key, parts.signature),
-      (why) => refused("signature-form", `its value: ${why}`)
-    )
-    yield* verifyValue(key, inner, parts, judgement.message)
-    yield* attended(inner.touch, judgement.demands)
-    return { key, fingerprint: yield* fingerprintOf(key), signers, touch: inner.touch }
-  })
+  Effect.flatMap(
+    SignatureCrypto,
+    (crypto) =>
+      Effect.flatMap(listed(armored, judgement, principal), ({ parts, signers }) => {
+        const { key } = signers[0]
+        return isRevoked(judgement.revoked, key.blob).pipe(
+          Effect.flatMap((isOut) =>
+            isOut ? refused("revoked", "its key is on the revocation list") : innerOf(key, parts.signature)
+          ),
+          Effect.tap((inner) => verifyValue(crypto, { inner, key, parts }, judgement.message)),
+          Effect.tap(({ touch }) => attended(touch, judgement.demands)),
+          Effect.zipWith(fingerprintOf(crypto, key), ({ touch }, fingerprint) => ({ key, fingerprint, signers, touch }))
+        )
+      })
+  )

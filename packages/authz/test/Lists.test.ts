@@ -115,14 +115,20 @@ describe("a host that asks more of keys", () => {
       const strict = { ...usualDemands, verification: true }
       expect(yield* answerTo("K-sk-ed25519-up-uv", strict)).toBe("counts")
       expect(yield* answerTo("A-sk-ed25519-sha512-op", usualDemands)).toBe("counts")
-      expect(yield* answerTo("A-sk-ed25519-sha512-op", strict)).toMatchObject({ reason: "verification" })
+      expect(yield* answerTo("A-sk-ed25519-sha512-op", strict)).toMatchObject({
+        reason: "verification",
+        detail: "the security key asked for no PIN and no finger"
+      })
     }).pipe(Effect.provide(crypto)))
 
   it.effect("than a file refuses keys that are one", () =>
     Effect.gen(function*() {
       const strict = { ...usualDemands, softwareKeys: false }
       expect(yield* answerTo("A-sk-ecdsa-sha512-op", strict)).toBe("counts")
-      expect(yield* answerTo("A-ed25519-sha512-op", strict)).toMatchObject({ reason: "software-key" })
+      expect(yield* answerTo("A-ed25519-sha512-op", strict)).toMatchObject({
+        reason: "software-key",
+        detail: "its key is a file, no security key"
+      })
     }).pipe(Effect.provide(crypto)))
 })
 

@@ -1,12 +1,12 @@
 import { describe, it } from "@effect/vitest"
 import { readAllowedSigners } from "@felhom/authz/AllowedSigners"
 import { nothingRevoked, readRevocationList, RevocationListError } from "@felhom/authz/RevocationList"
-import { fromRevocations, fromSigners } from "@felhom/authz/SignatureRefused"
-import { usualDemands, verifySignature } from "@felhom/authz/VerifySignature"
+import { fromRevocations, fromSigners, type SignatureRefused } from "@felhom/authz/SignatureRefused"
+import { usualDemands, type Verified, verifySignature } from "@felhom/authz/VerifySignature"
 import { layer as signatureCrypto } from "@felhom/node/NodeSignatureCrypto"
 import { Effect, Either } from "effect"
 import { expect } from "vitest"
-import { momentOf, type Vector, vectors } from "./Vectors.ts"
+import { answers, momentOf, type Vector, vectors } from "./Vectors.ts"
 
 const revocations = (revoked: Vector["revoked_b64"]) => {
   if (revoked === null) return Either.right(nothingRevoked)
@@ -15,6 +15,12 @@ const revocations = (revoked: Vector["revoked_b64"]) => {
     ? Either.left(new RevocationListError({ reason: "line", detail: "it is not there" }))
     : readRevocationList(revoked)
 }
+
+const answerText = (answer: Either.Either<Verified, SignatureRefused>): string =>
+  Either.match(answer, {
+    onLeft: ({ detail, reason }) => `${reason}: ${detail}`,
+    onRight: ({ fingerprint, signers }) => `counts: ${fingerprint}, line ${signers.map(({ line }) => line).join(" ")}`
+  })
 
 const judged = (vector: Vector) =>
   Effect.gen(function*() {
@@ -40,6 +46,8 @@ describe("a signature is judged as its vector says:", () => {
           vector.policy.verdict,
           expect.any(String)
         ])
+        // For the reason that is meant, too, and in words that say where.
+        expect(answerText(answer)).toBe(answers[vector.id])
         if (Either.isLeft(answer)) expect(answer.left._tag).toBe("SignatureRefused")
         else {
           expect(vector.oracle.verdict).toBe("accept")

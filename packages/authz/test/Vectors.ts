@@ -1,5 +1,6 @@
 import { EpochMillis } from "@felhom/domain/Time"
 import { Schema } from "effect"
+import answersJson from "../fixtures/sshsig-answers.json" with { type: "json" }
 import vectorsJson from "../fixtures/sshsig-vectors.json" with { type: "json" }
 
 const Verdict = Schema.Literal("accept", "reject")
@@ -28,6 +29,11 @@ const read: { readonly vectors: ReadonlyArray<Vector> } = Schema.decodeUnknownSy
 )(vectorsJson)
 
 export const vectors = read.vectors
+
+/** By a vector's id: the reason and the words of its refusal, or whose signature it is and by which lines of the allow-list. */
+export const answers: { readonly [id: string]: string } = Schema.decodeUnknownSync(
+  Schema.Record({ key: Schema.String, value: Schema.String })
+)(answersJson)
 
 /** `YYYYMMDDHHMMSSZ`, as every vector has it. */
 export const momentOf = (text: string): EpochMillis =>

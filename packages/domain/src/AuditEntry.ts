@@ -38,6 +38,18 @@ export const AuditEntry = Schema.Union(
   Schema.TaggedStruct("policy.changed", { before: Schema.NullOr(Sha256Hex), after: Schema.NullOr(Sha256Hex) }),
   Schema.TaggedStruct("hold.set", { by: Name, reason: Words }),
   Schema.TaggedStruct("hold.released", { by: Name, reason: Words }),
+  Schema.TaggedStruct("signers.accepted", {
+    fleet: Name,
+    version: Schema.NonNegativeInt,
+    /** Of the document's exact bytes. */
+    sha256: Sha256Hex,
+    /** Who signed it, by the list before. */
+    principals: Schema.Array(Name).pipe(Schema.maxItems(16)),
+    /** It only takes keys away. */
+    revocation: Schema.Boolean
+  }),
+  Schema.TaggedStruct("signers.refused", { sha256: Schema.NullOr(Sha256Hex), reason: Name, detail: Words }),
+  Schema.TaggedStruct("desired.epoch", { before: Schema.NullOr(Name), after: Name }),
   Schema.TaggedStruct("desired.accepted", { epoch: Name, version: Schema.NonNegativeInt, sha256: Sha256Hex })
 )
 export type AuditEntry = typeof AuditEntry.Type

@@ -1,4 +1,4 @@
-import { Headers, type HttpClientError, type HttpClientResponse, HttpIncomingMessage } from "@effect/platform"
+import { Headers, type HttpClientError, type HttpClientResponse } from "@effect/platform"
 import { Chunk, Data, Effect, Option, Stream } from "effect"
 
 /** A body is longer than its reader wants it. What is left of it was not read. */
@@ -8,10 +8,6 @@ const announced = (response: HttpClientResponse.HttpClientResponse): number | un
   const text = Option.getOrElse(Headers.get(response.headers, "content-length"), () => "")
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
-
-/** In one piece, which takes a fraction of what a stream does. A client's parser ends a body where its length says. */
-const whole = (response: HttpClientResponse.HttpClientResponse, limit: number) =>
-  HttpIncomingMessage.withMaxBodySize(response.text, Option.some(limit))
 
 /** Piece by piece: nobody knows how many come. */
 const piecemeal = (response: HttpClientResponse.HttpClientResponse, limit: number) =>
@@ -40,7 +36,8 @@ export const boundedText = (
   if (length !== undefined && length > limit) return new BodyTooLarge({ limit })
   const read: Effect.Effect<string, HttpClientError.ResponseError | BodyTooLarge> = length === undefined
     ? piecemeal(response, limit)
-    : whole(response, limit)
+    // In one piece, which takes a fraction of what a stream does. A client's parser ends a body where its length says.
+    : response.text
   return Effect.catchTag(
     read,
     "ResponseError",

@@ -39,7 +39,7 @@ export class ByteReader {
 
   /** Big-endian (RFC 4251, section 5). */
   uint32(): Either.Either<number, string> {
-    return Either.map(this.take(4), (four) => four.reduce((value, byte) => value * 256 + byte, 0))
+    return Either.map(this.take(4), (four) => new DataView(four.buffer, four.byteOffset).getUint32(0))
   }
 
   /** A string: its length as a uint32, then its bytes (RFC 4251, section 5). */
@@ -73,10 +73,17 @@ export class ByteReader {
   }
 }
 
+/** A call takes only so many arguments. */
+const argumentsAtOnce = 4096
+
 /** Each byte as the character of that number: text that is compared with ASCII words, whatever else may stand in it. */
 export const byteText = (bytes: Uint8Array): string => {
   let text = ""
-  for (const byte of bytes) text += String.fromCharCode(byte)
+  for (let at = 0; at < bytes.length; at += argumentsAtOnce) {
+    // Neither one by one nor spread: V8 takes many times as long for these, most of all while it has not compiled them yet.
+    const part: string = Reflect.apply(String.fromCharCode, undefined, bytes.subarray(at, at + argumentsAtOnce))
+    text += part
+  }
   return text
 }
 

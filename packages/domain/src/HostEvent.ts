@@ -18,6 +18,7 @@ export const knownEventKinds = [
   "storage.online",
   "state.unwritable",
   "state.recovered",
+  "state.unreadable",
   "envelope.ignored",
   "op.accepted",
   "op.refused",
@@ -26,7 +27,12 @@ export const knownEventKinds = [
   "op.failed",
   "op.unknown",
   "hold.set",
-  "hold.released"
+  "hold.released",
+  "signers.accepted",
+  "signers.refused",
+  "policy.changed",
+  "desired.refused",
+  "desired.epoch"
 ] as const
 export type KnownEventKind = (typeof knownEventKinds)[number]
 

@@ -5,6 +5,7 @@ import { HostEpoch, HostId } from "./HostId.ts"
 import { NodeName } from "./ProxmoxId.ts"
 import { Section } from "./Section.ts"
 import { Sha256Hex } from "./Sha256.ts"
+import { FleetId } from "./SignersDocument.ts"
 import { BackupArchive, Disk, Storage, StorageUsage } from "./Storage.ts"
 import { EpochMillis } from "./Time.ts"
 
@@ -23,11 +24,16 @@ export const ReportingHost = Schema.Struct({
 })
 export type ReportingHost = typeof ReportingHost.Type
 
-/** What stands between the desired state and the present one. */
+/**
+ * What stands between the desired state and the present one. `stale`: it has run out, or none of this epoch was taken yet; nothing
+ * new is begun for it. An empty `drift` means that there is none only where `compared` is not false.
+ */
 export const DesiredStatus = Schema.Struct({
   epoch: Schema.String,
   version: Schema.Int,
   stale: Schema.Boolean,
+  /** False: the host took it and holds nothing against it. */
+  compared: Schema.optional(Schema.Boolean),
   drift: Schema.Array(Schema.Struct({ subject: Schema.String, reason: Schema.String })),
   blocked: Schema.Array(Schema.Struct({ subject: Schema.String, reason: Schema.String }))
 })
@@ -78,16 +84,45 @@ export const ReportSections = Schema.Struct({
 })
 export type ReportSections = typeof ReportSections.Type
 
+/** The last version of its fleet's signers that a host took. */
+export const SignersStatus = Schema.Struct({
+  fleet: FleetId,
+  version: Schema.Int.pipe(Schema.positive()),
+  /** Of the document's exact bytes. */
+  sha256: Sha256Hex,
+  /** Of its list of revoked keys, which holds beside root's own. The next version's `from.revoked`. */
+  revoked: Sha256Hex,
+  /** False: root has edited the host's own allow-list since, so that one holds, until a version continues from it. */
+  followed: Schema.Boolean
+})
+export type SignersStatus = typeof SignersStatus.Type
+
+/** The last desired state that a host took. `version` 0 and no hash: only the epoch was accepted so far. */
+export const DesiredHeld = Schema.Struct({
+  epoch: HostEpoch,
+  version: Schema.NonNegativeInt,
+  /** Of the document's exact bytes. */
+  sha256: Schema.NullOr(Sha256Hex)
+})
+export type DesiredHeld = typeof DesiredHeld.Type
+
 /** What a signed operation for this host must name, and what it will be held against (protocol 5). */
 export const TrustStatus = Schema.Struct({
   /** The incarnation of the record of spent nonces: an op names it as its `hostEpoch`. */
   opEpoch: HostEpoch,
   /** The number of that record's last change: an op's `storeSeqMin`, by which a host that was set back is noticed. */
   storeSeq: Schema.NonNegativeInt,
-  /** SHA-256 of the list of signers and of the policy that hold now; null where there is none. */
+  /**
+   * SHA-256 of the list of signers and of the policy that hold now; null where there is none. The former is the next version's
+   * `from.allowedSigners`.
+   */
   signers: Schema.NullOr(Sha256Hex),
   policy: Schema.NullOr(Sha256Hex),
-  hold: Schema.NullOr(Schema.Struct({ since: EpochMillis, reason: Schema.String }))
+  hold: Schema.NullOr(Schema.Struct({ since: EpochMillis, reason: Schema.String })),
+  /** Null: it took none, so the next one's `from.revoked` is the hash of the empty text. Agents that follow none say nothing. */
+  fleet: Schema.optional(Schema.NullOr(SignersStatus)),
+  /** Null: it never took any. Agents that take none say nothing. */
+  desired: Schema.optional(Schema.NullOr(DesiredHeld))
 })
 export type TrustStatus = typeof TrustStatus.Type
 

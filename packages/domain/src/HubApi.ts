@@ -10,8 +10,21 @@ import { Inventory, ReportingHost, ReportSections, Samples } from "./HostReport.
 import { OperatorAuthorization } from "./HubPrincipal.ts"
 import { HubNotFound, HubUnavailable } from "./HubRefusal.ts"
 import { OpsGroup } from "./OpsApi.ts"
-import { apiPrefix, ReportsGroup } from "./ReportsApi.ts"
+import { apiPrefix } from "./ReportRoute.ts"
+import { ReportsGroup } from "./ReportsApi.ts"
+import { SignersGroup } from "./SignersApi.ts"
 import { EpochMillis } from "./Time.ts"
+
+/** How far a host is with its fleet's signers, as the hub heard it. */
+export const SignersStanding = Schema.Struct({
+  /** The version that the host says it took last; 0 when it took none. */
+  version: Schema.Int,
+  /** The last one that the hub hands out. */
+  latest: Schema.Int,
+  /** Whether the hub has a version that continues from what the host has. */
+  continues: Schema.Boolean
+})
+export type SignersStanding = typeof SignersStanding.Type
 
 /** One line of `felhom hosts`. */
 export const HostSummary = Schema.Struct({
@@ -42,7 +55,9 @@ export const HostSummary = Schema.Struct({
   /** What somebody acknowledged, and who, for as long as that holds. */
   acknowledged: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] }),
   /** When the host was retired: it is expected no more. Null while it is in service. */
-  retiredAt: Schema.optionalWith(Schema.NullOr(EpochMillis), { default: () => null })
+  retiredAt: Schema.optionalWith(Schema.NullOr(EpochMillis), { default: () => null }),
+  /** Null while it is in step with the fleet's signers, or follows none. */
+  signersBehind: Schema.optionalWith(Schema.NullOr(SignersStanding), { default: () => null })
 })
 export type HostSummary = typeof HostSummary.Type
 
@@ -155,6 +170,7 @@ export class HubApi extends HttpApi.make("felhom-hub")
   .add(AdministrationGroup)
   .add(AlarmGroup)
   .add(OpsGroup)
+  .add(SignersGroup)
   .prefix(apiPrefix)
   .annotate(OpenApi.Title, "felhom hub")
   .annotate(OpenApi.Version, "1")

@@ -1,6 +1,6 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
-import { SignedBytes } from "./Envelope.ts"
+import { longestDocument, SignedBytes } from "./Envelope.ts"
 import { HostId } from "./HostId.ts"
 import { OperatorAuthorization } from "./HubPrincipal.ts"
 import { HubConflict, HubForbidden, HubNotFound, HubUnavailable } from "./HubRefusal.ts"
@@ -29,26 +29,50 @@ export const OpState = Schema.Literal(
 )
 export type OpState = typeof OpState.Type
 
+const eventStates: { readonly [kind: string]: OpState } = {
+  "op.accepted": "accepted",
+  "op.started": "started",
+  "op.finished": "finished",
+  "op.failed": "failed",
+  "op.unknown": "unknown",
+  "op.refused": "refused"
+}
+
+/** How far an op has come by an event of its host, which has the op's hash as its subject; undefined for one that is about no op. */
+export const opStateOfEvent = (kind: string): OpState | undefined => eventStates[kind]
+
+/** Whether it is the host that says so; of the others only the hub can speak. */
+export const isHostsWord = (state: OpState): boolean => !["collecting", "awaiting", "expired"].includes(state)
+
 /** States in which nothing more is expected of an op. */
 export const isOver = (state: OpState): boolean => !["collecting", "awaiting", "accepted", "started"].includes(state)
 
-const PayloadText = Schema.String.pipe(
-  Schema.maxLength(Math.ceil(longestOp / 3) * 4),
-  Schema.filter((text) => {
-    const read = decodeCanonicalBase64(text)
-    if (read._tag === "Left") return `the payload: ${read.left}`
-    return read.right.length > 0 && read.right.length <= longestOp
-      ? undefined
-      : `the payload has ${read.right.length} bytes, and 1 to ${longestOp} are possible`
-  })
-)
+/** Bytes in canonical base64, 1 to `longest` of them. */
+export const BoundedBytes = (what: string, longest: number) =>
+  Schema.String.pipe(
+    Schema.maxLength(Math.ceil(longest / 3) * 4, {
+      message: () => `the ${what} is longer than ${longest} bytes`
+    }),
+    Schema.filter((text) => {
+      const read = decodeCanonicalBase64(text)
+      if (read._tag === "Left") return `the ${what}: ${read.left}`
+      return read.right.length > 0 && read.right.length <= longest
+        ? undefined
+        : `the ${what} has ${read.right.length} bytes, and 1 to ${longest} are possible`
+    })
+  )
 
-const SignatureText = Schema.NonEmptyString.pipe(Schema.maxLength(opLimits.signatureCharacters))
+/** Armored signatures over the same bytes, as many as any threshold asks for. */
+export const SignatureTexts = Schema.Array(
+  Schema.NonEmptyString.pipe(Schema.maxLength(opLimits.signatureCharacters))
+).pipe(Schema.minItems(1), Schema.maxItems(opLimits.signatures))
 
 /** An op for a host, as it was signed. A hub checks sizes only: whose signatures these are, and whether they count, it can't say. */
 export const OpSubmission = Schema.Struct({
-  payload: PayloadText,
-  signatures: Schema.Array(SignatureText).pipe(Schema.minItems(1), Schema.maxItems(opLimits.signatures)),
+  payload: BoundedBytes("payload", longestOp),
+  signatures: SignatureTexts,
+  /** What the payload names by its hash, for the few ops that bring something along. */
+  document: Schema.optional(BoundedBytes("document", longestDocument)),
   /** So many signatures must be here before the host is given the op: a host refuses one that has too few. */
   needs: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, opLimits.signatures)), { default: () => 1 })
 })
@@ -80,7 +104,9 @@ export const OpSummary = Schema.Struct({
   /** By the hub's clock, like the next two. */
   submittedAt: EpochMillis,
   changedAt: EpochMillis,
-  expiresAt: EpochMillis
+  expiresAt: EpochMillis,
+  /** The report in which the host said so itself, by the SHA-256 of its bytes; null when the hub has none to show. */
+  report: Schema.optionalWith(Schema.NullOr(Sha256Hex), { default: () => null })
 })
 export type OpSummary = typeof OpSummary.Type
 
@@ -120,6 +146,17 @@ export const OpsGroup = HttpApiGroup.make("ops")
       .addError(HubNotFound)
       .addError(HubUnavailable)
       .annotate(OpenApi.Summary, "One op with the bytes that were signed, for whoever is to sign them, too")
+  )
+  .add(
+    HttpApiEndpoint.get("report", "/hosts/:hostId/ops/:op/report")
+      .setPath(Schema.Struct({ hostId: HostId, op: Sha256Hex }))
+      .addSuccess(SignedBytes)
+      .addError(HubNotFound)
+      .addError(HubUnavailable)
+      .annotate(
+        OpenApi.Summary,
+        "The report in which the host said how far the op has come, byte for byte, with its signature"
+      )
   )
   .add(
     HttpApiEndpoint.get("list", "/ops")

@@ -1,18 +1,16 @@
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { Envelope } from "./Envelope.ts"
 import { HostId } from "./HostId.ts"
 import { HostReport } from "./HostReport.ts"
 import { HostAuthorization } from "./HubPrincipal.ts"
 import { HubBadReport, HubForbidden, HubTooLarge, HubTooManyRequests, HubUnavailable } from "./HubRefusal.ts"
-
-/** Where everything of the hub's API is. */
-export const apiPrefix = "/api/v1"
+import { reportRoute } from "./ReportRoute.ts"
 
 /** The one endpoint that is for hosts in service. */
 export const ReportsGroup = HttpApiGroup.make("reports")
   .add(
-    HttpApiEndpoint.post("report", "/hosts/:hostId/report")
+    HttpApiEndpoint.post("report", reportRoute)
       .setPath(Schema.Struct({ hostId: HostId }))
       .setPayload(HostReport)
       .addSuccess(Envelope)
@@ -29,9 +27,3 @@ export const ReportsGroup = HttpApiGroup.make("reports")
       )
   )
   .middleware(HostAuthorization)
-
-/**
- * What a host in service needs of the hub's API, which `HubApi` holds too: a client that is derived from this is the same, and
- * the agent need not carry the declarations that are for people.
- */
-export class ReportsApi extends HttpApi.make("felhom-hub").add(ReportsGroup).prefix(apiPrefix) {}

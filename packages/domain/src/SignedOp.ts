@@ -73,7 +73,11 @@ const operations = [
     ...op("signers.update", Document, Schema.Struct({ version: Schema.NonNegativeInt, sha256: Sha256Hex })),
     params: Schema.Struct({ version: Schema.NonNegativeInt })
   },
-  { ...op("policy.widen", Document, Document), params: Nothing },
+  // A host without a policy file has the usual one, which has no hash.
+  {
+    ...op("policy.widen", Document, Schema.Struct({ sha256: Schema.NullOr(Sha256Hex) })),
+    params: Nothing
+  },
   {
     ...op(
       "desired.accept_epoch",

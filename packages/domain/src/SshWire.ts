@@ -21,5 +21,8 @@ export const uint32 = (value: number): Uint8Array => {
 /** A string: its length as a uint32, then its bytes (RFC 4251, section 5). */
 export const sshString = (value: string | Uint8Array): Uint8Array => {
   const bytes = typeof value === "string" ? encoder.encode(value) : value
-  return concatBytes([uint32(bytes.length), bytes])
+  const whole = new Uint8Array(4 + bytes.length)
+  new DataView(whole.buffer).setUint32(0, bytes.length)
+  whole.set(bytes, 4)
+  return whole
 }

@@ -48,13 +48,38 @@ const limits = { armor: 16 * 1024, blob: 8 * 1024, line: 64 } as const
 
 const refuse = (reason: SshsigError["reason"], detail: string) => Either.left(new SshsigError({ reason, detail }))
 
+const notBase64 = Either.left("it is not base64")
+
+/** What a character of base64 says, by its code; negative for one that says nothing. */
+const sextets = new Int8Array(128).fill(-1)
+for (const [value, character] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].entries()) {
+  sextets[character.charCodeAt(0)] = value
+}
+
+/** Four characters as 24 bits, an `A` in the place of each that is not there; negative when one of them says nothing. */
+const quantum = (text: string, from: number, length: number): number => {
+  const sextet = (index: number): number => index < length ? sextets[text.charCodeAt(from + index)] ?? -1 : 0
+  return (sextet(0) << 18) | (sextet(1) << 12) | (sextet(2) << 6) | sextet(3)
+}
+
 /** Base64 with its padding and nothing else: the one text for these bytes. */
-export const decodeCanonicalBase64 = (base64: string): Either.Either<Uint8Array, string> =>
-  Either.flatMap(
-    Either.mapLeft(Encoding.decodeBase64(base64), () => "it is not base64"),
-    (bytes) =>
-      Encoding.encodeBase64(bytes) === base64 ? Either.right(bytes) : Either.left("its base64 is not canonical")
-  )
+export const decodeCanonicalBase64 = (base64: string): Either.Either<Uint8Array, string> => {
+  if (base64.length % 4 !== 0) return notBase64
+  const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0
+  const bytes = new Uint8Array(base64.length / 4 * 3 - padding)
+  let bits = 0
+  for (let from = 0, at = 0; from < base64.length; from += 4, at += 3) {
+    bits = quantum(base64, from, Math.min(4, base64.length - padding - from))
+    if (bits < 0) return notBase64
+    // Beyond the end of the array nothing is written.
+    bytes[at] = bits >>> 16
+    bytes[at + 1] = bits >>> 8
+    bytes[at + 2] = bits
+  }
+  // The last character may say more bits than there are bytes for.
+  const surplus = bits & (padding === 0 ? 0 : padding === 1 ? 0xff : 0xffff)
+  return surplus === 0 ? Either.right(bytes) : Either.left("its base64 is not canonical")
+}
 
 const utf8 = new TextEncoder()
 
@@ -62,9 +87,11 @@ const utf8 = new TextEncoder()
 export const readArmor = (armored: string | Uint8Array, work?: Work): Either.Either<Uint8Array, SshsigError> => {
   // No character is less than one byte: what is too long is not even encoded.
   if (armored.length > limits.armor) return refuse("armor", `it is longer than ${limits.armor} bytes`)
-  const reader = new ByteReader(typeof armored === "string" ? utf8.encode(armored) : armored, work)
-  const lines: Array<string> = []
-  for (let line = reader.line(); line !== undefined; line = reader.line()) lines.push(byteText(line))
+  const text = typeof armored === "string" ? armored : byteText(armored)
+  if (work !== undefined) work.bytes += text.length
+  const lines = text.split("\n")
+  // What stands behind the last LF, when that ends the text, is no line.
+  if (lines.at(-1) === "") lines.pop()
   const body = lines.slice(1, -1)
   if (lines[0] !== header || lines.at(-1) !== footer || body.length === 0) {
     return refuse("armor", `it does not stand alone between ${header} and ${footer}`)
@@ -80,8 +107,14 @@ export const readArmor = (armored: string | Uint8Array, work?: Work): Either.Eit
 }
 
 /** The blob as `ssh-keygen -Y verify` reads it from a file. */
-export const writeArmor = (blob: Uint8Array): string =>
-  [header, ...(Encoding.encodeBase64(blob).match(new RegExp(`.{1,${lineLength}}`, "g")) ?? []), footer, ""].join("\n")
+export const writeArmor = (blob: Uint8Array): string => armorOf(Encoding.encodeBase64(blob))
+
+/** The same of a blob that is base64 already. */
+export const armorOf = (base64: string): string => {
+  let lines = `${header}\n`
+  for (let at = 0; at < base64.length; at += lineLength) lines += `${base64.slice(at, at + lineLength)}\n`
+  return `${lines}${footer}\n`
+}
 
 /** A public key as it stands in `authorized_keys` after the key's type, before base64. */
 export const publicKeyBlob = (publicKey: Uint8Array): Uint8Array =>
@@ -123,23 +156,30 @@ const namespaceOf = (bytes: Uint8Array): Either.Either<string, SshsigError> => {
  * Takes a signature's blob apart, stricter than `ssh-keygen -Y verify` does: version 1, an empty `reserved`, sha256 or sha512,
  * and no byte too many (protocol 5). The key and the signature in it are still those bytes that were sent.
  */
-export const readParts = (blob: Uint8Array, work?: Work): Either.Either<SshsigParts, SshsigError> =>
-  Either.gen(function*() {
-    if (blob.length > limits.blob) return yield* refuse("blob", `it is longer than ${limits.blob} bytes`)
-    const reader = new ByteReader(blob, work)
-    const preamble = yield* orRefused("blob", reader.take(magic.length))
-    if (byteText(preamble) !== magic) return yield* refuse("blob", `it does not begin with ${magic}`)
-    const found = yield* orRefused("blob", reader.uint32())
-    if (found !== version) return yield* refuse("version", `its version is ${found} and not ${version}`)
-    const publicKey = yield* orRefused("blob", reader.string())
-    const namespace = yield* namespaceOf(yield* orRefused("blob", reader.string()))
-    const reserved = yield* orRefused("blob", reader.string())
-    if (reserved.length > 0) return yield* refuse("reserved", "its reserved field is not empty")
-    const hash = yield* hashOf(byteText(yield* orRefused("blob", reader.string())))
-    const signature = yield* orRefused("blob", reader.string())
-    if (reader.left > 0) return yield* refuse("blob", "there are bytes after its end")
-    return { publicKey, namespace, hash, signature }
+export const readParts = (blob: Uint8Array, work?: Work): Either.Either<SshsigParts, SshsigError> => {
+  if (blob.length > limits.blob) return refuse("blob", `it is longer than ${limits.blob} bytes`)
+  if (byteText(blob.subarray(0, magic.length)) !== magic) return refuse("blob", `it does not begin with ${magic}`)
+  const reader = new ByteReader(blob.subarray(magic.length), work)
+  // One that is not there ends all, so it does not matter what is read in the place of those behind it.
+  const fields = Either.all({
+    version: reader.uint32(),
+    publicKey: reader.string(),
+    namespace: reader.string(),
+    reserved: reader.string(),
+    hash: reader.string(),
+    signature: reader.string()
   })
+  if (Either.isLeft(fields)) return refuse("blob", fields.left)
+  const { publicKey, reserved, signature, version: found } = fields.right
+  if (found !== version) return refuse("version", `its version is ${found} and not ${version}`)
+  if (reserved.length > 0) return refuse("reserved", "its reserved field is not empty")
+  if (reader.left > 0) return refuse("blob", "there are bytes after its end")
+  return Either.zipWith(
+    namespaceOf(fields.right.namespace),
+    hashOf(byteText(fields.right.hash)),
+    (namespace, hash) => ({ publicKey, namespace, hash, signature })
+  )
+}
 
 /** The same for a host's signature: ssh-ed25519 only, and no small-order key. */
 export const readBlob = (blob: Uint8Array): Either.Either<Sshsig, SshsigError> =>
@@ -150,9 +190,12 @@ export const readBlob = (blob: Uint8Array): Either.Either<Sshsig, SshsigError> =
     return { ...parts, publicKey, signature: yield* typedValue(parts.signature, "signature", 64) }
   })
 
+const preamble = utf8.encode(magic)
+const noReserved = sshString("")
+
 /** What the key really signs: never the message itself, so that no other protocol's signature can pass for one of these. */
 export const signedData = (namespace: string, hash: Sshsig["hash"], digest: Uint8Array): Uint8Array =>
-  concatBytes([utf8.encode(magic), ...[namespace, "", hash, digest].map(sshString)])
+  concatBytes([preamble, sshString(namespace), noReserved, sshString(hash), sshString(digest)])
 
 /** Signs the message's exact bytes (sha512). The blob; `writeArmor` makes a file for `ssh-keygen` of it. */
 export const signSshsig = (

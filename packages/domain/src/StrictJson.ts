@@ -1,5 +1,5 @@
 import { Either, Schema } from "effect"
-import { strictText } from "./ByteReader.ts"
+import { strictText, Work } from "./ByteReader.ts"
 
 /** Bytes that are no JSON of the strict kind. `at` is where, in characters from 0. */
 export class StrictJsonError extends Schema.TaggedError<StrictJsonError>()("StrictJsonError", {
@@ -27,10 +27,12 @@ const words: { readonly [word: string]: Json } = { true: true, false: false, nul
 /** Reads one document, and throws a StrictJsonError inside this file only. */
 class Reading {
   readonly #text: string
+  readonly #work: Work
   #at = 0
 
-  constructor(text: string) {
+  constructor(text: string, work: Work) {
     this.#text = text
+    this.#work = work
   }
 
   document(): Json {
@@ -47,6 +49,8 @@ class Reading {
   #match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at
     const found = pattern.exec(this.#text)?.[0]
+    // A pattern that fails has looked at what is left at most, and then the document is refused: only texts are of any length.
+    this.#work.bytes += 1 + (found?.length ?? (pattern === string ? this.#text.length - this.#at : 0))
     this.#at += found?.length ?? 0
     return found
   }
@@ -125,14 +129,18 @@ class Reading {
  * JSON that reads the same everywhere: UTF-8 without a byte-order mark, at most `longest` bytes, no key twice, whole numbers
  * only, in their one form and small enough to be exact.
  */
-export const parseStrictJson = (bytes: Uint8Array, longest: number): Either.Either<Json, StrictJsonError> => {
+export const parseStrictJson = (
+  bytes: Uint8Array,
+  longest: number,
+  work: Work = new Work()
+): Either.Either<Json, StrictJsonError> => {
   const refuse = (reason: StrictJsonError["reason"], detail: string) =>
     Either.left(new StrictJsonError({ reason, at: 0, detail }))
   if (bytes.length > longest) return refuse("too-long", `it is longer than ${longest} bytes`)
   const text = strictText(bytes)
   if (text === undefined) return refuse("not-utf8", "it is not UTF-8")
   try {
-    return Either.right(new Reading(text).document())
+    return Either.right(new Reading(text, work).document())
   } catch (error) {
     if (error instanceof StrictJsonError) return Either.left(error)
     throw error

@@ -2,10 +2,11 @@ import { Crypto } from "@felhom/domain/port/Crypto"
 import type { DurableFileError } from "@felhom/domain/port/DurableFile"
 import { FileSteps, type GrowingFile } from "@felhom/domain/port/FileSteps"
 import { EpochMillis } from "@felhom/domain/Time"
-import { Clock, Deferred, Effect, ExecutionStrategy, Exit, FiberId, Option, Schema, Scope } from "effect"
+import { Cause, Clock, Effect, ExecutionStrategy, Exit, Option, Schema, Scope } from "effect"
 import { DurableLogError, ioFailure } from "./DurableLogError.ts"
 import { encodeFrame, encodeFrames, longestPayload, magic, parseLog, payloadLength } from "./LogFormat.ts"
 import * as Reserve from "./Reserve.ts"
+import * as Turns from "./Turns.ts"
 
 /** The first record of a log. A log without one has lost its beginning. */
 const LogInit = Schema.Struct({
@@ -59,15 +60,16 @@ export interface LogOptions<A> {
 /** The longest record, in bytes. */
 export const longestRecord: number = longestPayload / 2
 
+/** Records that are written together, by whoever brought the first of them. */
 interface Batch {
   readonly records: Array<Uint8Array>
   bytes: number
-  readonly done: Deferred.Deferred<void, DurableLogError>
+  /** Those who brought the others. */
+  readonly waiting: Array<(answer: Effect.Effect<void, DurableLogError>) => void>
   taken: boolean
 }
 
-// Made without an effect, so that nobody can come between the look at a batch and what is put into it.
-const emptyBatch = (): Batch => ({ records: [], bytes: 0, done: Deferred.unsafeMake(FiberId.none), taken: false })
+const emptyBatch = (): Batch => ({ records: [], bytes: 0, waiting: [], taken: false })
 
 interface Found {
   readonly records: ReadonlyArray<Uint8Array>
@@ -155,7 +157,7 @@ export const open = <A>(
     const { init, initRecord, marked, records } = yield* find(directory, options.name)
     const loaded = yield* options.load(records, init.id)
 
-    const turn = yield* Effect.makeSemaphore(1)
+    const turns = Turns.make()
     let batch = emptyBatch()
     let failure: DurableLogError | undefined
     let present: { readonly file: GrowingFile; readonly scope: Scope.CloseableScope } | undefined
@@ -206,33 +208,55 @@ export const open = <A>(
     }
     yield* Reserve.setAside(directory)
 
-    const flush = (mine: Batch): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        if (mine.taken) {
-          return Effect.void
+    const flush = (mine: Batch): Effect.Effect<void, DurableLogError> => {
+      const answered = (answer: Effect.Effect<void, DurableLogError>) => {
+        for (const tell of mine.waiting) {
+          tell(answer)
         }
+        return answer
+      }
+      return Effect.suspend(() => {
         mine.taken = true
-        const file = present?.file
+        if (failure !== undefined) {
+          return answered(Effect.fail(failure))
+        }
+        if (present === undefined) {
+          return answered(Effect.dieMessage(`a record for ${path}, which is not open`))
+        }
+        const { file } = present
         const frame = encodeFrame(mine.records)
-        const kept = file === undefined || failure !== undefined
-          ? healthy
-          : Effect.zipRight(file.append(frame), file.sync).pipe(
-            Effect.zipRight(Effect.sync(() => {
+        return Effect.matchCauseEffect(
+          Effect.flatMap(file.append(frame), () =>
+            file.sync),
+          {
+            onSuccess: () => {
               size += frame.length
-            })),
-            Effect.mapError(poison)
-          )
-        return Effect.flatMap(Effect.exit(kept), (exit) =>
-          Deferred.done(mine.done, exit))
+              return answered(Effect.void)
+            },
+            onFailure: (cause) => answered(Effect.failCause(Cause.map(cause, poison)))
+          }
+        )
       })
+    }
 
-    const joined = (record: Uint8Array): Effect.Effect<Batch> =>
-      Effect.sync(() => {
-        const added = payloadLength([record])
-        if (batch.taken || batch.bytes + added > longestPayload) batch = emptyBatch()
-        batch.records.push(record)
-        batch.bytes += added
-        return batch
+    const joined = (record: Uint8Array): Batch => {
+      const added = payloadLength([record])
+      if (batch.taken || batch.bytes + added > longestPayload) batch = emptyBatch()
+      batch.records.push(record)
+      batch.bytes += added
+      return batch
+    }
+
+    const append = (record: Uint8Array): Effect.Effect<void, DurableLogError> =>
+      Effect.suspend(() => {
+        if (failure !== undefined) return Effect.fail(failure)
+        const mine = joined(record)
+        return mine.records.length > 1
+          ? Effect.async((resume) => {
+            mine.waiting.push(resume)
+          })
+          // Others that are about to append in this very moment come along.
+          : Effect.zipRight(Effect.yieldNow(), turns.alone(flush(mine)))
       })
 
     const log: DurableLog = {
@@ -241,20 +265,9 @@ export const open = <A>(
       append: (record) =>
         record.length === 0 || record.length > longestRecord
           ? Effect.dieMessage(`a record of ${record.length} bytes for ${path}`)
-          : Effect.uninterruptible(
-            healthy.pipe(
-              Effect.zipRight(joined(record)),
-              // Others that are about to append in this very moment come along.
-              Effect.zipLeft(Effect.yieldNow()),
-              Effect.flatMap((mine) => Effect.zipRight(turn.withPermits(1)(flush(mine)), Deferred.await(mine.done)))
-            )
-          ),
+          : Effect.uninterruptible(append(record)),
       rewrite: (records) =>
-        turn.withPermits(1)(
-          Effect.uninterruptible(
-            Effect.zipRight(healthy, Effect.mapError(replaced(records), poison))
-          )
-        ),
+        Effect.uninterruptible(turns.alone(Effect.zipRight(healthy, Effect.mapError(replaced(records), poison)))),
       hasRoom: Effect.flatMap(
         io(files.freeBytes(directory)),
         (free) =>

@@ -19,6 +19,9 @@ export type MadeGuest = typeof MadeGuest.Type
 export const MadeObject = Schema.Union(MadeSnapshot, MadeGuest)
 export type MadeObject = typeof MadeObject.Type
 
+/** The longest document of an accepted op, in characters: what a record holds beside it. */
+export const longestOpDocument = 480 * 1024
+
 /** An operation that was taken on. */
 export const AcceptedOp = Schema.Struct({
   op: OpId,
@@ -34,7 +37,7 @@ export const AcceptedOp = Schema.Struct({
    * What it was accepted from, to be read and checked again when its turn comes: for a signed op the bytes and signatures.
    * ASCII, so that a record's length is known from its own.
    */
-  document: Schema.String.pipe(Schema.pattern(/^[\x20-\x7e]*$/), Schema.maxLength(224 * 1024))
+  document: Schema.String.pipe(Schema.pattern(/^[\x20-\x7e]*$/), Schema.maxLength(longestOpDocument))
 })
 export type AcceptedOp = typeof AcceptedOp.Type
 

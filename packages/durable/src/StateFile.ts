@@ -3,7 +3,8 @@ import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import { DurableFile, type DurableFileError } from "@felhom/domain/port/DurableFile"
 import { EpochMillis } from "@felhom/domain/Time"
-import { Clock, Context, Effect, Layer, Option, ParseResult, Ref, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import * as Turns from "./Turns.ts"
 
 /** What the daemon must still know after a restart: who it is, how far its numbers went, and which events the hub lacks. */
 const HostState = Schema.Struct({
@@ -103,17 +104,13 @@ const load = (path: string) =>
       events: [],
       eventsDropped: 0
     }
-    yield* save(path, fresh)
+    yield* files.replace(path, bytesOf(fresh))
     // Nobody has heard of this host yet, so no number can have been used.
     return { state: fresh, unsure: Option.none<number>() }
   })
 
-const save = (path: string, state: HostState) =>
-  Effect.gen(function*() {
-    const files = yield* DurableFile
-    const json = yield* Effect.orDie(Schema.encode(StateJson)(state))
-    yield* files.replace(path, text.encode.encode(json))
-  })
+// A state is what it is encoded to, as the types say: a schema would only look at each value once more.
+const bytesOf = (state: typeof HostState.Encoded): Uint8Array => text.encode.encode(JSON.stringify(state))
 
 const appended = (state: HostState, events: ReadonlyArray<NewEvent>, at: EpochMillis): HostState => {
   const numbered = events.map((event, index) => ({
@@ -164,91 +161,95 @@ const writable: NewEvent = {
   message: "the agent can keep its state again; nothing was forgotten meanwhile"
 }
 
-const make = (path: string) =>
+/** Opens `state.json` in the folder, or makes it for a host that starts for the first time. */
+export const make = (
+  directory: string
+): Effect.Effect<Context.Tag.Service<StateFile>, StateFileCorrupt | DurableFileError, Crypto | DurableFile> =>
   Effect.gen(function*() {
-    const context = yield* Effect.context<DurableFile>()
-    const { state: loaded, ...known } = yield* load(path)
-    const started = yield* Clock.currentTimeMillis
-    const state = yield* Ref.make<HostState>({ ...loaded, sequence: firstSequence(loaded, started) })
+    const files = yield* DurableFile
+    const clock = yield* Effect.clock
+    const now = () => EpochMillis.make(clock.unsafeCurrentTimeMillis())
+    const path = `${directory.replace(/\/+$/, "")}/state.json`
+    const loaded = yield* load(path)
+    let state: HostState = { ...loaded.state, sequence: firstSequence(loaded.state, now()) }
     // The last number that may have been sent, until the hub has answered; from then on every number may be.
-    const unsure = yield* Ref.make(known.unsure)
-    const failure = yield* Ref.make(Option.none<DurableFileError>())
-    const one = yield* Effect.makeSemaphore(1)
+    let { unsure } = loaded
+    let failure = Option.none<DurableFileError>()
+    const turns = Turns.make()
 
-    const write = Effect.gen(function*() {
-      const savedAt = EpochMillis.make(yield* Clock.currentTimeMillis)
-      const current = yield* Ref.get(state)
-      const firmUpTo = Option.getOrElse(yield* Ref.get(unsure), () => current.lastEvent)
-      yield* save(path, { ...current, savedAt, firmUpTo })
-    }).pipe(Effect.provide(context))
+    const write = Effect.suspend(() => {
+      const firmUpTo = Option.getOrElse(unsure, () => state.lastEvent)
+      return files.replace(path, bytesOf({ ...state, savedAt: now(), firmUpTo }))
+    })
 
-    const note = (event: NewEvent) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Ref.update(state, (current) => appended(current, [event], EpochMillis.make(now))))
+    const note = (event: NewEvent): void => {
+      state = appended(state, [event], now())
+    }
 
     // Told once when it begins and once when it is over, not at each write.
     const persist = Effect.matchEffect(write, {
-      onSuccess: () =>
-        Effect.flatMap(Ref.getAndSet(failure, Option.none()), (before) =>
-          Option.isNone(before)
-            ? Effect.void
-            : Effect.logInfo(writable.message).pipe(
-              Effect.zipRight(note(writable)),
-              Effect.zipRight(write),
-              Effect.catchAll((error) =>
-                Ref.set(failure, Option.some(error))
-              )
-            )),
-      onFailure: (error) =>
-        Effect.flatMap(Ref.getAndSet(failure, Option.some(error)), (before) =>
-          Option.isSome(before)
-            ? Effect.void
-            : Effect.zipRight(note(unwritable(error)), Effect.logError(unwritable(error).message)))
+      onSuccess: () => {
+        if (Option.isNone(failure)) return Effect.void
+        failure = Option.none()
+        note(writable)
+        return Effect.logInfo(writable.message).pipe(
+          Effect.zipRight(write),
+          Effect.catchAll((error) =>
+            Effect.sync(() => {
+              failure = Option.some(error)
+            })
+          )
+        )
+      },
+      onFailure: (error) => {
+        const before = failure
+        failure = Option.some(error)
+        if (Option.isSome(before)) return Effect.void
+        note(unwritable(error))
+        return Effect.logError(unwritable(error).message)
+      }
     })
-    const alone = <A>(change: Effect.Effect<A>) => one.withPermits(1)(Effect.uninterruptible(change))
-    const update = (f: (state: HostState) => HostState) => alone(Effect.tap(Ref.updateAndGet(state, f), () => persist))
+    /** Takes what `change` makes of the state, and writes it; nothing is written where that is nothing. */
+    const update = (change: () => HostState | undefined): Effect.Effect<void> =>
+      Effect.uninterruptible(turns.alone(Effect.suspend(() => {
+        const changed = change()
+        if (changed === undefined) return Effect.void
+        state = changed
+        return persist
+      })))
 
-    const { hostEpoch, hostId } = loaded
+    const { hostEpoch, hostId } = loaded.state
     return StateFile.of({
       host: { id: hostId, epoch: hostEpoch },
-      nextSequence: Effect.map(
-        update((current) => ({ ...current, sequence: current.sequence + 1 })),
-        (current) => current.sequence
-      ),
-      record: (events) =>
-        events.length === 0
-          ? Effect.void
-          : Effect.flatMap(
-            Clock.currentTimeMillis,
-            (now) => Effect.asVoid(update((current) => appended(current, events, EpochMillis.make(now))))
-          ),
-      pending: Effect.gen(function*() {
-        const { events, eventsDropped: dropped } = yield* Ref.get(state)
-        const firmUpTo = Option.getOrElse(yield* Ref.get(unsure), () => Infinity)
-        return { events: events.filter((event) => event.seq <= firmUpTo), dropped }
+      nextSequence: Effect.suspend(() => {
+        let sequence = 0
+        const counted = update(() => {
+          sequence = state.sequence + 1
+          return { ...state, sequence }
+        })
+        return Effect.map(counted, () => sequence)
+      }),
+      record: (events) => (events.length === 0 ? Effect.void : update(() => appended(state, events, now()))),
+      pending: Effect.sync(() => {
+        const firmUpTo = Option.getOrElse(unsure, () => Infinity)
+        return { events: state.events.filter((event) => event.seq <= firmUpTo), dropped: state.eventsDropped }
       }),
       acknowledge: (upTo) =>
-        alone(Effect.gen(function*() {
-          const firmUpTo = yield* Ref.getAndSet(unsure, Option.none())
-          const { events } = yield* Ref.get(state)
-          if (Option.isNone(firmUpTo) && !events.some((event) => event.seq <= upTo)) return
-          yield* Ref.update(state, (current) => {
-            const settled = Option.match(firmUpTo, {
-              onNone: () => current,
-              onSome: (firm) => behind(current, firm, upTo)
-            })
-            return { ...settled, events: settled.events.filter((event) => event.seq > upTo) }
-          })
-          yield* persist
-        })),
-      failure: Ref.get(failure)
+        update(() => {
+          const firm = unsure
+          unsure = Option.none()
+          if (Option.isNone(firm) && !state.events.some((event) => event.seq <= upTo)) return undefined
+          const settled = Option.isNone(firm) ? state : behind(state, firm.value, upTo)
+          return { ...settled, events: settled.events.filter((event) => event.seq > upTo) }
+        }),
+      failure: Effect.sync(() => failure)
     })
   })
 
-/** Opens `state.json` in the folder, or makes it for a host that starts for the first time. */
+/** The state that `make` opens. */
 export const layer = (
   directory: string
 ): Layer.Layer<StateFile, StateFileCorrupt | DurableFileError, Crypto | DurableFile> =>
-  Layer.effect(StateFile, make(`${directory.replace(/\/+$/, "")}/state.json`)).pipe(
+  Layer.effect(StateFile, make(directory)).pipe(
     Layer.ensureRequirementsType<Crypto | DurableFile>()
   )

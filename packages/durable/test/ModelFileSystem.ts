@@ -1,5 +1,5 @@
 import { DurableFileError } from "@felhom/domain/port/DurableFile"
-import { FileSteps } from "@felhom/domain/port/FileSteps"
+import { FileSteps, type GrowingFile } from "@felhom/domain/port/FileSteps"
 import { Effect, Layer, Option } from "effect"
 
 /** What a disk holds: names and what is behind them. Nothing of it is pending. */
@@ -7,8 +7,13 @@ export type Disk = ReadonlyMap<string, Uint8Array>
 
 type FileOp = { readonly _tag: "truncate" } | { readonly _tag: "append"; readonly bytes: Uint8Array }
 
-/** Which of the syncs are left out, to see what each is for. */
-export type Omission = "append sync" | "rewrite sync" | "folder sync"
+type Steps = typeof FileSteps.Service
+
+/**
+ * A fault put between a program and its files, to see that it shows. `existing` opens a file that is there for writing at its end,
+ * which the real port has no way to do.
+ */
+export type Plant = (files: Steps, existing: (path: string) => GrowingFile | undefined) => Steps
 
 interface Inode {
   readonly durable: Uint8Array
@@ -92,10 +97,13 @@ export const crashStates = function*(moment: Moment): Generator<Disk> {
   }
 }
 
+// Each byte is one character, and no two bytes are the same one.
+const byteText = new TextDecoder("windows-1252")
+
 /** A text that two disks have in common if and only if they hold the same. */
 export const formatDisk = (disk: Disk): string =>
   [...disk].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) =>
-    `${name} ${Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")}`
+    `${name} ${bytes.length} ${byteText.decode(bytes)}`
   ).join("\n")
 
 /** A failure to be had from the step with this number, counted from 0. */
@@ -107,6 +115,7 @@ export interface Fault {
 }
 
 export interface Model {
+  readonly files: typeof FileSteps.Service
   readonly layer: Layer.Layer<FileSteps>
   /** The moments after each step so far; the first is before the first step. */
   readonly moments: ReadonlyArray<Moment>
@@ -118,14 +127,17 @@ export interface Model {
   fault: Fault | undefined
 }
 
-const fileKind = (names: Names, number: number): Omission =>
-  [...names].some(([name, other]) => other === number && name.endsWith(".new")) ? "rewrite sync" : "append sync"
-
 /** Enough for new operations, too little to set anything aside. */
 export const modestSpace = 18 * 1024 * 1024
 
-/** A file system that starts with this disk and keeps every moment of what is done to it. */
-export const makeModel = (disk: Disk = new Map(), omitted?: Omission): Model => {
+/**
+ * A file system that starts with this disk and keeps every moment of what is done to it; without `history` only what is there at
+ * last, for a start that is not cut itself.
+ */
+export const makeModel = (
+  disk: Disk = new Map(),
+  { history = true, plant }: { readonly history?: boolean; readonly plant?: Plant | undefined } = {}
+): Model => {
   let next = 0
   const inodes = new Map<number, Inode>()
   const names = new Map<string, number>()
@@ -138,7 +150,9 @@ export const makeModel = (disk: Disk = new Map(), omitted?: Omission): Model => 
   let pendingNames: ReadonlyArray<FolderOp> = []
   const moments: Array<Moment> = []
   let steps = 0
-  const keep = () => moments.push({ inodes: new Map(inodes), names: new Map(names), durableNames, pendingNames })
+  const keep = () => {
+    if (history) moments.push({ inodes: new Map(inodes), names: new Map(names), durableNames, pendingNames })
+  }
   keep()
 
   const inodeOf = (number: number): Inode => {
@@ -185,52 +199,56 @@ export const makeModel = (disk: Disk = new Map(), omitted?: Omission): Model => 
     return number
   }
 
+  const growing = (number: number, path: string): GrowingFile => ({
+    append: (bytes) =>
+      step(
+        "append to",
+        path,
+        () => change(number, { _tag: "append", bytes: bytes.slice() }),
+        () => change(number, { _tag: "append", bytes: bytes.slice(0, bytes.length >> 1) })
+      ),
+    sync: step("sync", path, () => {
+      inodes.set(number, { durable: contentOf(inodeOf(number)), pending: [] })
+    })
+  })
+  const sound = FileSteps.of({
+    read: (path) =>
+      step(
+        "read",
+        path,
+        () => Option.map(Option.fromNullable(names.get(path)), (number) => contentOf(inodeOf(number)))
+      ),
+    makeFolder: (folder) => step("create", folder, () => undefined),
+    create: (path) => Effect.map(step("create", path, () => create(path)), (number) => growing(number, path)),
+    rename: (from, to) =>
+      step("rename", from, () => {
+        const number = names.get(from)
+        if (number === undefined) throw new Error(`no file ${from}`)
+        inFolder((all) => {
+          all.delete(from)
+          all.set(to, number)
+        })
+      }),
+    remove: (path) => step("remove", path, () => inFolder((all) => all.delete(path))),
+    syncFolder: (folder) =>
+      step("sync", folder, () => {
+        durableNames = new Map(names)
+        pendingNames = []
+      }),
+    freeBytes: (folder) => step("look at", folder, () => model.free)
+  })
+  const files = plant === undefined ? sound : plant(sound, (path) => {
+    const number = names.get(path)
+    return number === undefined ? undefined : growing(number, path)
+  })
   const model: Model = {
     moments,
     free: modestSpace,
     fault: undefined,
     steps: () => steps,
     present: () => new Map([...names].map(([name, number]) => [name, contentOf(inodeOf(number))])),
-    layer: Layer.succeed(FileSteps, {
-      read: (path) =>
-        step(
-          "read",
-          path,
-          () => Option.map(Option.fromNullable(names.get(path)), (number) => contentOf(inodeOf(number)))
-        ),
-      makeFolder: (folder) => step("create", folder, () => undefined),
-      create: (path) =>
-        Effect.map(step("create", path, () => create(path)), (number) => ({
-          append: (bytes) =>
-            step(
-              "append to",
-              path,
-              () => change(number, { _tag: "append", bytes: bytes.slice() }),
-              () => change(number, { _tag: "append", bytes: bytes.slice(0, bytes.length >> 1) })
-            ),
-          sync: step("sync", path, () => {
-            if (omitted === fileKind(names, number)) return
-            inodes.set(number, { durable: contentOf(inodeOf(number)), pending: [] })
-          })
-        })),
-      rename: (from, to) =>
-        step("rename", from, () => {
-          const number = names.get(from)
-          if (number === undefined) throw new Error(`no file ${from}`)
-          inFolder((all) => {
-            all.delete(from)
-            all.set(to, number)
-          })
-        }),
-      remove: (path) => step("remove", path, () => inFolder((all) => all.delete(path))),
-      syncFolder: (folder) =>
-        step("sync", folder, () => {
-          if (omitted === "folder sync") return
-          durableNames = new Map(names)
-          pendingNames = []
-        }),
-      freeBytes: (folder) => step("look at", folder, () => model.free)
-    })
+    files,
+    layer: Layer.succeed(FileSteps, files)
   }
   return model
 }

@@ -17,7 +17,9 @@ const hash = (data: Uint8Array | string): Sha256Hex => {
 let count = 0
 
 /** Hashes that need no Node, and randomness that is a counter. */
-export const testCrypto: Layer.Layer<Crypto> = Layer.succeed(Crypto, {
+export const counting: typeof Crypto.Service = {
   sha256: (data) => Effect.sync(() => hash(data)),
   randomHex: (bytes) => Effect.sync(() => (count += 1).toString(16).padStart(bytes * 2, "0"))
-})
+}
+
+export const testCrypto: Layer.Layer<Crypto> = Layer.succeed(Crypto, counting)

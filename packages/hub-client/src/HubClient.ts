@@ -1,18 +1,18 @@
 import {
-  HttpApiClient,
   HttpBody,
   HttpClient,
-  HttpClientError,
+  type HttpClientError,
   HttpClientRequest,
   type HttpClientResponse
 } from "@effect/platform"
 import { boundedText } from "@felhom/domain/BoundedBody"
-import type { Envelope } from "@felhom/domain/Envelope"
+import { Envelope } from "@felhom/domain/Envelope"
 import { signatureHeader } from "@felhom/domain/HostKey"
 import type { HostReport } from "@felhom/domain/HostReport"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { ReportsApi } from "@felhom/domain/ReportsApi"
-import { ConfigError, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
+import { AnswerLate, limitedTo } from "@felhom/domain/port/AnswerLimit"
+import { reportPath } from "@felhom/domain/ReportRoute"
+import { ConfigError, Context, Effect, Either, Layer, Option, ParseResult, Redacted, Schema } from "effect"
 import { HubClientConfig } from "./HubClientConfig.ts"
 import { HubError, type HubErrorReason } from "./HubError.ts"
 
@@ -24,11 +24,11 @@ export class HubClient extends Context.Tag("felhom/hub-client/HubClient")<HubCli
   readonly exchange: (report: HostReport) => Effect.Effect<Envelope, HubError>
 }>() {}
 
-/** How long an exchange may take altogether. */
-const timeoutSeconds = 30
+/** How long an exchange may take altogether, in milliseconds. */
+export const exchangeLimitMillis = 30_000
 
-/** More than that is no envelope, in bytes. */
-const answerLimit = 1024 * 1024
+/** More than that is no envelope, in bytes: a desired state of 1 MiB in base64, ops with what they bring, and signers. */
+const answerLimit = 4 * 1024 * 1024
 
 type Fail = (reason: HubErrorReason, detail: string, retryAfterSeconds?: number) => HubError
 
@@ -68,37 +68,13 @@ const gzip = (bytes: Uint8Array): Effect.Effect<Uint8Array> =>
     return joined(chunks, chunks.reduce((size, chunk) => size + chunk.length, 0))
   })
 
-/** Signs the body's bytes before they are packed: what is signed must not depend on who packed it. */
-const signedAndPacked = ({ pack = gzip, sign }: Pick<typeof HubClientConfig.Service, "pack" | "sign">) =>
-(
-  request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
-  Effect.gen(function*() {
-    if (request.body._tag !== "Uint8Array") return request
-    const plain = request.body.body
-    const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(plain) }
-    return request.pipe(
-      HttpClientRequest.setBody(HttpBody.uint8Array(yield* pack(plain), "application/json")),
-      HttpClientRequest.setHeaders({ ...signature, "content-encoding": "gzip" })
-    )
-  })
+const utf8 = new TextEncoder()
 
-/** The same answer, whose body has been read already. */
-const readAlready = (
-  response: HttpClientResponse.HttpClientResponse,
-  text: string
-): HttpClientResponse.HttpClientResponse =>
-  Object.create(response, {
-    text: { value: Effect.succeed(text) },
-    arrayBuffer: { value: Effect.sync(() => new TextEncoder().encode(text).buffer) },
-    json: {
-      value: Effect.try({
-        try: (): unknown => JSON.parse(text),
-        catch: (cause) =>
-          new HttpClientError.ResponseError({ request: response.request, response, reason: "Decode", cause })
-      })
-    }
-  })
+/**
+ * A report's bytes. The types say that a report is what it is encoded to, so there is nothing to do for a schema, which would
+ * only look at each value once more.
+ */
+const bytesOf = (report: typeof HostReport.Encoded): Uint8Array => utf8.encode(JSON.stringify(report))
 
 const Refusal = Schema.parseJson(Schema.Struct({ message: Schema.String }))
 
@@ -109,97 +85,110 @@ const refusalText = (body: string): string =>
     onSome: ({ message }) => message
   })
 
-/** Anything but a success becomes a `HubError` here, whoever answered; a success goes on with its whole body. */
-const settled = (response: HttpClientResponse.HttpClientResponse, fail: Fail) =>
-  boundedText(response, answerLimit).pipe(
-    Effect.catchTag("BodyTooLarge", () => fail("malformed", `its answer is longer than ${answerLimit} bytes`)),
-    Effect.flatMap((body) => {
-      const { status } = response
-      if (status === 200) {
-        return Effect.succeed(readAlready(response, body))
-      }
-      const text = refusalText(body)
-      const reason = statusReasons[status] ?? (status >= 400 ? "unavailable" : "malformed")
-      return Effect.fail(
-        status < 400
-          ? fail(reason, `it answered with status ${status}`)
-          : fail(reason, `it said ${status}: ${text}`, retryAfter(response.headers))
-      )
-    })
-  )
-
 const causeText = (error: HttpClientError.RequestError): string =>
   error.cause instanceof Error ? error.cause.message : error.description ?? error.message
 
-const make = Effect.gen(function*() {
-  const config = yield* HubClientConfig
-  const { token, url } = config
-  if (url.protocol !== "https:") {
-    return yield* Effect.fail(
-      ConfigError.InvalidData([], `the hub's address ${url.origin} is not https; nothing is sent to a hub in the clear`)
-    )
-  }
-  const fail: Fail = (reason, detail, retryAfterSeconds) =>
-    new HubError({
-      reason,
-      hub: url.origin,
-      detail,
-      mismatch: null,
-      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
-    })
+const decodeEnvelope = Schema.decodeUnknownEither(Schema.parseJson(Envelope))
 
-  const unsent = (error: HttpClientError.RequestError): HubError => {
-    const mismatch = pinMismatchOf(error)
-    return mismatch === undefined
-      ? fail("unreachable", `it cannot be reached: ${causeText(error)}`)
-      : new HubError({ reason: "refused-certificate", hub: url.origin, detail: mismatch.message, mismatch })
-  }
-
-  const httpClient = (yield* HttpClient.HttpClient).pipe(
-    HttpClient.withTracerPropagation(false),
-    HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
-    HttpClient.mapRequestEffect(signedAndPacked(config)),
-    HttpClient.transformResponse(Effect.flatMap((response) => settled(response, fail)))
-  )
-
-  const report = yield* HttpApiClient.endpoint(ReportsApi, {
-    group: "reports",
-    endpoint: "report",
-    httpClient,
-    baseUrl: url.href.replace(/\/+$/, "")
-  })
-
-  return HubClient.of({
-    exchange: (payload) =>
-      report({ path: { hostId: payload.host.id }, payload }).pipe(
-        Effect.timeoutFail({
-          duration: `${timeoutSeconds} seconds`,
-          onTimeout: () => fail("unreachable", `it gave no answer within ${timeoutSeconds} s`)
-        }),
-        Effect.mapError((error) => {
-          switch (error._tag) {
-            case "HubError":
-              return error
-            case "RequestError":
-              return unsent(error)
-            case "ParseError":
-              return fail("malformed", `its answer is no envelope: ${ParseResult.TreeFormatter.formatErrorSync(error)}`)
-            default:
-              // The API's own errors became a HubError with their status already.
-              return fail("malformed", `its answer does not read: ${error.message}`)
-          }
-        }),
-        Effect.filterOrFail(
-          (envelope) => envelope.host === payload.host.id && envelope.hostEpoch === payload.host.epoch,
-          (envelope) => fail("wrong-host", `its answer is for host ${envelope.host}, epoch ${envelope.hostEpoch}`)
+/** Fails when the hub's address is not https. */
+export const make = (
+  http: HttpClient.HttpClient,
+  { pack = gzip, sign, token, url }: Context.Tag.Service<HubClientConfig>
+): Effect.Effect<Context.Tag.Service<HubClient>, ConfigError.ConfigError> =>
+  Effect.gen(function*() {
+    if (url.protocol !== "https:") {
+      return yield* Effect.fail(
+        ConfigError.InvalidData(
+          [],
+          `the hub's address ${url.origin} is not https; nothing is sent to a hub in the clear`
         )
       )
+    }
+    const base = url.href.replace(/\/+$/, "")
+    const { client, within } = limitedTo(http, exchangeLimitMillis)
+
+    const fail: Fail = (reason, detail, retryAfterSeconds) =>
+      new HubError({
+        reason,
+        hub: url.origin,
+        detail,
+        mismatch: null,
+        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
+      })
+    const late = () => fail("unreachable", `it gave ${new AnswerLate(exchangeLimitMillis).message}`)
+
+    const unsent = (error: HttpClientError.RequestError): HubError => {
+      if (error.cause instanceof AnswerLate) return late()
+      const mismatch = pinMismatchOf(error)
+      return mismatch === undefined
+        ? fail("unreachable", `it cannot be reached: ${causeText(error)}`)
+        : new HubError({ reason: "refused-certificate", hub: url.origin, detail: mismatch.message, mismatch })
+    }
+
+    /** Signs the report's bytes before they are packed: what is signed must not depend on who packed it. */
+    const requestOf = (report: HostReport): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
+      Effect.gen(function*() {
+        const body = bytesOf(report)
+        const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(body) }
+        return HttpClientRequest.make("POST")(`${base}${reportPath(report.host.id)}`, {
+          acceptJson: true,
+          headers: { ...signature, authorization: `Bearer ${Redacted.value(token)}`, "content-encoding": "gzip" },
+          body: HttpBody.uint8Array(yield* pack(body), "application/json")
+        })
+      })
+
+    /** The envelope in an answer; anything but a success fails here, whoever answered. */
+    const envelopeIn = (
+      { headers, status }: HttpClientResponse.HttpClientResponse,
+      body: string
+    ): Either.Either<Envelope, HubError> => {
+      if (status === 200) {
+        return Either.mapLeft(
+          decodeEnvelope(body),
+          (error) => fail("malformed", `its answer is no envelope: ${ParseResult.TreeFormatter.formatErrorSync(error)}`)
+        )
+      }
+      const reason = statusReasons[status] ?? (status >= 400 ? "unavailable" : "malformed")
+      return Either.left(
+        status < 400
+          ? fail(reason, `it answered with status ${status}`)
+          : fail(reason, `it said ${status}: ${refusalText(body)}`, retryAfter(headers))
+      )
+    }
+
+    return HubClient.of({
+      exchange: (report) =>
+        requestOf(report).pipe(
+          Effect.flatMap(client.execute),
+          Effect.flatMap((response) =>
+            Effect.flatMap(boundedText(response, answerLimit), (body) => envelopeIn(response, body))
+          ),
+          Effect.mapError((error) => {
+            switch (error._tag) {
+              case "HubError":
+                return error
+              case "RequestError":
+                return unsent(error)
+              case "ResponseError":
+                return error.cause instanceof AnswerLate
+                  ? late()
+                  : fail("malformed", `its answer does not read: ${error.message}`)
+              case "BodyTooLarge":
+                return fail("malformed", `its answer is longer than ${answerLimit} bytes`)
+            }
+          }),
+          (exchanged) => within(exchanged, late),
+          Effect.filterOrFail(
+            (envelope) => envelope.host === report.host.id && envelope.hostEpoch === report.host.epoch,
+            (envelope) => fail("wrong-host", `its answer is for host ${envelope.host}, epoch ${envelope.hostEpoch}`)
+          )
+        )
+    })
   })
-})
 
 /** Fails to build when the hub's address is not https. */
 export const layer: Layer.Layer<HubClient, ConfigError.ConfigError, HttpClient.HttpClient | HubClientConfig> = Layer
   .effect(
     HubClient,
-    make
+    Effect.flatMap(Effect.all([HttpClient.HttpClient, HubClientConfig]), ([http, config]) => make(http, config))
   ).pipe(Layer.ensureRequirementsType<HttpClient.HttpClient | HubClientConfig>())

@@ -194,7 +194,7 @@ describe("says why an exchange failed, and what to do", () => {
       })
       const error = yield* failure(() => Effect.succeed(new Response(endless)))
       expect(error.reason).toBe("malformed")
-      expect(given).toBeLessThan(32)
+      expect(given).toBeLessThan(80)
     }))
 
   it.effect.each([{ host: "f".repeat(32) }, { hostEpoch: "0".repeat(32) }])(

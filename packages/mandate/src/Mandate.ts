@@ -98,7 +98,7 @@ const registry = new WeakMap<Mandate, Minted>()
  * among those that were minted.
  */
 export class Mandate {
-  readonly #nominal = true
+  readonly #shown = "Mandate(<redacted>)"
   private constructor() {}
 
   /**
@@ -107,7 +107,7 @@ export class Mandate {
    */
   static redeem(mandate: Mandate, destruction: Destruction): Effect.Effect<Evidence, MandateRefused> {
     return Effect.suspend(() => {
-      const minted = typeof mandate === "object" && mandate !== null ? registry.get(mandate) : undefined
+      const minted = registry.get(mandate)
       const asked = formatDestruction(destruction)
       if (minted === undefined) return Effect.dieMessage(`forged mandate presented for ${asked}`)
       if (minted.key !== asked) {
@@ -135,7 +135,7 @@ export class Mandate {
 
   /** What a log shows of it: never more than that it is one. */
   toString(): string {
-    return this.#nominal ? "Mandate(<redacted>)" : ""
+    return this.#shown
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import { GuestRef, SnapshotName, StorageId, Vmid, Volid } from "@felhom/domain/ProxmoxId"
+import { Sha256Hex } from "@felhom/domain/Sha256"
 import { Upid } from "@felhom/domain/Upid"
 import {
   type Destruction,
@@ -90,6 +91,8 @@ describe("formatDestruction", () => {
     expect(formatDestruction({ op: "guest.destroy", guest: removal.guest, unreferencedDisks: true })).toBe(
       "guest.destroy lxc/9999 with unreferenced disks"
     )
+    expect(formatDestruction({ op: "guest.stop_hard", guest: removal.guest })).toBe("guest.stop_hard lxc/9999")
+    expect(formatDestruction({ op: "storage.remove", storage: StorageId.make("local") })).toBe("storage.remove local")
   })
 })
 
@@ -98,7 +101,26 @@ describe("Mandate", () => {
     Effect.gen(function*() {
       const mandate = yield* mint
       expect(yield* Mandate.redeem(mandate, removal)).toEqual({ kind: "own", madeBy: upid })
-      expect(yield* Effect.flip(Mandate.redeem(mandate, removal))).toMatchObject({ reason: "spent" })
+      const spent = yield* Effect.flip(Mandate.redeem(mandate, removal))
+      expect(spent).toMatchObject({ _tag: "MandateRefused", reason: "spent" })
+      expect(spent.message).toBe(
+        "the mandate for snapshot.delete lxc/9999 felhom-selftest was used already; each allows one call"
+      )
+    }))
+
+  it.effect("that operators signed for says what they signed, and who", () =>
+    Effect.gen(function*() {
+      const evidence = { payload: Sha256Hex.make("a".repeat(64)), principals: ["anna", "ben"] }
+      const minter = yield* MandateMint
+      const mandate = yield* minter.signed(removal, evidence)
+      expect(yield* Mandate.redeem(mandate, removal)).toEqual({ kind: "signed", ...evidence })
+    }).pipe(Effect.provide(Mandate.mintLayer)))
+
+  it.effect("shows no more of itself in a log than that it is one", () =>
+    Effect.gen(function*() {
+      const mandate = yield* mint
+      expect(`${mandate}`).toBe("Mandate(<redacted>)")
+      expect(JSON.stringify(mandate)).toBe("{}")
     }))
 
   it.effect("is bound to its object and its op, and survives being shown for another", () =>
@@ -113,6 +135,10 @@ describe("Mandate", () => {
       for (const other of others) {
         expect(yield* Effect.flip(Mandate.redeem(mandate, other))).toMatchObject({ reason: "other" })
       }
+      const [rollback = removal] = others
+      expect((yield* Effect.flip(Mandate.redeem(mandate, rollback))).message).toBe(
+        "a mandate for snapshot.delete lxc/9999 felhom-selftest does not allow guest.rollback lxc/9999 felhom-selftest"
+      )
       yield* Mandate.redeem(mandate, removal)
     }))
 
@@ -122,13 +148,17 @@ describe("Mandate", () => {
       const forgeries: ReadonlyArray<unknown> = [
         {},
         null,
+        undefined,
+        "Mandate(<redacted>)",
         Object.create(Mandate.prototype),
         Object.create(genuine),
         structuredClone({ ...genuine })
       ]
       for (const forgery of forgeries) {
         const exit = yield* Effect.exit(Mandate.redeem(forgery as Mandate, removal))
-        expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(
+          "forged mandate presented for snapshot.delete lxc/9999 felhom-selftest"
+        )
       }
       yield* Mandate.redeem(genuine, removal)
     }))

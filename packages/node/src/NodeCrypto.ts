@@ -5,9 +5,13 @@ import * as NodeCryptoModule from "node:crypto"
 
 /** SHA-256 of bytes or of a text's UTF-8, without an effect: for the few places in this package that sit in a callback. */
 export const sha256 = (data: Uint8Array | string): Sha256Hex =>
-  Sha256Hex.make(NodeCryptoModule.createHash("sha256").update(data).digest("hex"))
+  // What comes out is in the one form that it can have.
+  Sha256Hex.make(NodeCryptoModule.hash("sha256", data), true)
 
-export const layer: Layer.Layer<Crypto> = Layer.succeed(Crypto, {
+/** Node's own. */
+export const crypto = Crypto.of({
   sha256: (data) => Effect.sync(() => sha256(data)),
   randomHex: (bytes) => Effect.sync(() => NodeCryptoModule.randomBytes(bytes).toString("hex"))
 })
+
+export const layer: Layer.Layer<Crypto> = Layer.succeed(Crypto, crypto)

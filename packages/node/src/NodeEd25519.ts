@@ -54,10 +54,13 @@ const verified = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Ar
   }
 }
 
-export const layer: Layer.Layer<Ed25519> = Layer.succeed(Ed25519, {
+/** The curve, as OpenSSL has it. */
+export const ed25519 = Ed25519.of({
   generate: Effect.sync(() => keyOf(generateKeyPairSync("ed25519").privateKey)),
   read,
   sign: (key, message) => Effect.sync(() => new Uint8Array(sign(null, message, objectOf(key)))),
   verify: (publicKey, message, signature) => Effect.sync(() => verified(publicKey, message, signature)),
   digest: (algorithm, data) => Effect.sync(() => new Uint8Array(createHash(algorithm).update(data).digest()))
 })
+
+export const layer: Layer.Layer<Ed25519> = Layer.succeed(Ed25519, ed25519)

@@ -2,7 +2,7 @@ import type { DurableFileError } from "@felhom/domain/port/DurableFile"
 import { FileSteps } from "@felhom/domain/port/FileSteps"
 import { Effect, Layer } from "effect"
 import { fdatasync, writeSync } from "node:fs"
-import { open, readFile, rename, rm, statfs } from "node:fs/promises"
+import { type FileHandle, open, readFile, rename, rm, statfs } from "node:fs/promises"
 import { fileFailure } from "./FileFailure.ts"
 import { makeFolder, syncPath } from "./SyncedFolder.ts"
 
@@ -12,20 +12,27 @@ const step = <A>(
   run: () => Promise<A>
 ): Effect.Effect<A, DurableFileError> => Effect.tryPromise({ try: run, catch: fileFailure(operation, path) })
 
-// To the page cache, which takes a few microseconds; a trip to the thread pool and back would take longer than that.
-const writeWhole = (fd: number, path: string, bytes: Uint8Array): Effect.Effect<void, DurableFileError> =>
-  Effect.flatMap(
-    Effect.try({ try: () => writeSync(fd, bytes), catch: fileFailure("append to", path) }),
-    (written) =>
-      written === bytes.length
-        ? Effect.void
-        // A second write for the rest would no longer be one record in one write.
-        : Effect.fail(fileFailure("append to", path)(`only ${written} of ${bytes.length} bytes were taken`))
-  )
+// The file's number is asked for each time: that of a closed file may belong to another by then.
 
-const syncData = (fd: number, path: string): Effect.Effect<void, DurableFileError> =>
+// To the page cache, which takes a few microseconds; a trip to the thread pool and back would take longer than that.
+const writeWhole = (handle: FileHandle, path: string, bytes: Uint8Array): Effect.Effect<void, DurableFileError> =>
+  Effect.suspend(() => {
+    try {
+      const written = writeSync(handle.fd, bytes)
+      // A second write for the rest would no longer be one record in one write.
+      if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were taken`)
+      return Effect.void
+    } catch (error) {
+      return Effect.fail(fileFailure("append to", path)(error))
+    }
+  })
+
+const syncData = (handle: FileHandle, path: string): Effect.Effect<void, DurableFileError> =>
   Effect.async((resume) => {
-    fdatasync(fd, (error) => resume(error === null ? Effect.void : Effect.fail(fileFailure("sync", path)(error))))
+    fdatasync(
+      handle.fd,
+      (error) => resume(error === null ? Effect.void : Effect.fail(fileFailure("sync", path)(error)))
+    )
   })
 
 /** Files on the local file system. */
@@ -53,10 +60,9 @@ export const layer: Layer.Layer<FileSteps> = Layer.succeed(FileSteps, {
       // All that counts was synced before; what a failing close says is too late to act on.
       (handle) => Effect.ignoreLogged(step("create", path, () => handle.close()))
     ).pipe(
-      // The number is asked for each time: that of a closed file may belong to another by then.
       Effect.map((handle) => ({
-        append: (bytes) => writeWhole(handle.fd, path, bytes),
-        sync: Effect.suspend(() => syncData(handle.fd, path))
+        append: (bytes) => writeWhole(handle, path, bytes),
+        sync: syncData(handle, path)
       }))
     ),
   rename: (from, to) => step("rename", from, () => rename(from, to)),

@@ -136,7 +136,9 @@ const release = (directory: string, generation: number): Effect.Effect<void> =>
   )
 
 /** A lock that is void as soon as its holder has ended, however it ended; for folders on a local file system. */
-export const layer: Layer.Layer<InstanceLock> = Layer.succeed(InstanceLock, {
+export const instanceLock = InstanceLock.of({
   acquire: (directory) =>
     Effect.acquireRelease(acquire(directory), (generation) => release(directory, generation)).pipe(Effect.asVoid)
 })
+
+export const layer: Layer.Layer<InstanceLock> = Layer.succeed(InstanceLock, instanceLock)

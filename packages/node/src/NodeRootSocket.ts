@@ -1,5 +1,5 @@
 import { RootSocket, RootSocketError, type RootVerb } from "@felhom/domain/port/RootSocket"
-import { type Duration, Effect, Layer } from "effect"
+import { type Context, Duration, Effect, Layer } from "effect"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 
@@ -19,16 +19,28 @@ const reasonOfCode = (code: string | undefined): RootSocketError["reason"] => {
   }
 }
 
-const exchangeOver = (path: string, verb: RootVerb, line: Buffer): Effect.Effect<string, RootSocketError> =>
+const exchangeOver = (
+  path: string,
+  verb: RootVerb,
+  line: Buffer,
+  limitMillis: number
+): Effect.Effect<string, RootSocketError> =>
   Effect.async((resume) => {
     const fail = (reason: RootSocketError["reason"], detail: string) =>
       resume(Effect.fail(new RootSocketError({ verb, reason, detail })))
+    const timer = setTimeout(() => {
+      fail("timeout", "no answer in time")
+      socket.destroy()
+    }, limitMillis)
     const chunks: Array<Buffer> = []
     let size = 0
     const socket = createConnection({ path })
     socket.on("connect", () => socket.write(Buffer.concat([line, Buffer.of(newline)])))
     socket.on("error", (error: NodeJS.ErrnoException) => fail(reasonOfCode(error.code), error.message))
-    socket.on("close", () => fail("closed", "the helper ended without a whole line"))
+    socket.on("close", () => {
+      clearTimeout(timer)
+      fail("closed", "the helper ended without a whole line")
+    })
     socket.on("data", (chunk) => {
       const end = chunk.indexOf(newline)
       const part = end < 0 ? chunk : chunk.subarray(0, end)
@@ -46,29 +58,27 @@ const exchangeOver = (path: string, verb: RootVerb, line: Buffer): Effect.Effect
     return Effect.sync(() => socket.destroy())
   })
 
+export interface RootSocketOptions {
+  readonly directory: string
+  readonly timeout: Duration.DurationInput
+}
+
 /**
  * Asks the root helpers through `<directory>/<verb>.sock`, one connection for each exchange. `timeout` is for the whole of it;
  * what the helper then still does is its own affair, so its answer being late says nothing about its work.
  */
-export const layer = (options: {
-  readonly directory: string
-  readonly timeout: Duration.DurationInput
-}): Layer.Layer<RootSocket> =>
-  Layer.succeed(RootSocket, {
-    exchange: (verb, line) => {
-      const bytes = Buffer.from(line, "utf8")
-      if (bytes.includes(newline)) {
-        return Effect.dieMessage(`a request to the root helper for ${verb} has a line break in it`)
-      }
-      if (bytes.length > lineLimitBytes) {
-        const detail = `a request of ${bytes.length} bytes, ${lineLimitBytes} are allowed; nothing was sent`
-        return Effect.fail(new RootSocketError({ verb, reason: "oversized", detail }))
-      }
-      return exchangeOver(join(options.directory, `${verb}.sock`), verb, bytes).pipe(
-        Effect.timeoutFail({
-          duration: options.timeout,
-          onTimeout: () => new RootSocketError({ verb, reason: "timeout", detail: "no answer in time" })
-        })
-      )
+export const make = (options: RootSocketOptions): Context.Tag.Service<RootSocket> => ({
+  exchange: (verb, line) => {
+    const bytes = Buffer.from(line, "utf8")
+    if (bytes.includes(newline)) {
+      return Effect.dieMessage(`a request to the root helper for ${verb} has a line break in it`)
     }
-  })
+    if (bytes.length > lineLimitBytes) {
+      const detail = `a request of ${bytes.length} bytes, ${lineLimitBytes} are allowed; nothing was sent`
+      return Effect.fail(new RootSocketError({ verb, reason: "oversized", detail }))
+    }
+    return exchangeOver(join(options.directory, `${verb}.sock`), verb, bytes, Duration.toMillis(options.timeout))
+  }
+})
+
+export const layer = (options: RootSocketOptions): Layer.Layer<RootSocket> => Layer.succeed(RootSocket, make(options))

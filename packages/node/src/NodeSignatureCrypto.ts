@@ -1,6 +1,6 @@
 import { type EcdsaCurve, type KeyMaterial, SignatureCrypto } from "@felhom/domain/port/SignatureCrypto"
 import { Effect, Layer } from "effect"
-import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto"
+import { createPublicKey, hash, type KeyObject, verify } from "node:crypto"
 import { ed25519PublicKey } from "./NodeEd25519.ts"
 
 const jwkCurve: { readonly [curve in EcdsaCurve]: string } = {
@@ -40,7 +40,7 @@ const remembered = (key: KeyMaterial): KeyObject => {
 }
 
 export const layer: Layer.Layer<SignatureCrypto> = Layer.succeed(SignatureCrypto, {
-  verify: ({ hash, key, message, signature }) =>
+  verify: ({ hash: algorithm, key, message, signature }) =>
     Effect.sync(() => {
       try {
         const object = remembered(key)
@@ -48,14 +48,14 @@ export const layer: Layer.Layer<SignatureCrypto> = Layer.succeed(SignatureCrypto
           case "ed25519":
             return verify(null, message, object, signature)
           case "ecdsa":
-            return verify(hash, message, { key: object, dsaEncoding: "ieee-p1363" }, signature)
+            return verify(algorithm, message, { key: object, dsaEncoding: "ieee-p1363" }, signature)
           case "rsa":
-            return verify(hash, message, object, signature)
+            return verify(algorithm, message, object, signature)
         }
       } catch {
         // OpenSSL does not take this for a key; nothing was signed by it.
         return false
       }
     }),
-  digest: (algorithm, data) => Effect.sync(() => new Uint8Array(createHash(algorithm).update(data).digest()))
+  digest: (algorithm, data) => Effect.sync(() => new Uint8Array(hash(algorithm, data, "buffer")))
 })

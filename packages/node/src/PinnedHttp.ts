@@ -3,7 +3,8 @@ import { RequestError } from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
 import type { PeerPins } from "@felhom/domain/PeerPin"
-import { Effect, Either, Layer } from "effect"
+import { AnswerLate, endsByItself } from "@felhom/domain/port/AnswerLimit"
+import { Effect, Either, Layer, type Scope } from "effect"
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { request as httpsRequest } from "node:https"
 import { PinnedAgent } from "./PinnedAgent.ts"
@@ -19,6 +20,8 @@ export class PlaintextRefused extends Error {
 
 // pveproxy hands everything to three blocking workers that serve everybody else too (platform-facts 3.5).
 const connectionsAtMost = 2
+// For a caller that sets no limit: what takes longer than this goes nowhere.
+const longestExchangeMillis = 600_000
 
 /**
  * pveproxy passes pvedaemon's `Connection: close` on and adds its own `Keep-Alive` behind it, which it adds only when it keeps
@@ -71,17 +74,22 @@ const exchange = (
   turns: Turns,
   request: HttpClientRequest,
   url: URL,
-  body: Uint8Array | undefined
+  body: Uint8Array | undefined,
+  limitMillis: number
 ): Effect.Effect<PinnedResponse, RequestError> =>
   Effect.async((resume) => {
     let message: ClientRequest | undefined
+    let answer: IncomingMessage | undefined
     const fail = (reason: RequestError["reason"], cause: unknown): void =>
       resume(Effect.fail(new RequestError({ request, reason, cause })))
     const begin = (): void => {
       try {
         const sent = httpsRequest(url, { agent, method: request.method, headers: request.headers })
         message = sent
+        // Whoever reads the body hears of it by the body's own stream.
+        const timer = setTimeout(() => (answer ?? sent).destroy(new AnswerLate(limitMillis)), limitMillis)
         sent.once("response", (found) => {
+          answer = found
           if (staysOpen(found)) sent.shouldKeepAlive = true
           const response = new PinnedResponse(request, found)
           forgotten.register(response, sent)
@@ -90,7 +98,10 @@ const exchange = (
         // It stays: a connection that breaks while the body is read is told by the body's own stream.
         sent.on("error", (cause) => fail("Transport", cause))
         // The request is over, its answer's body included, and its connection is back in the pool or gone.
-        sent.once("close", () => setImmediate(turns.release))
+        sent.once("close", () => {
+          clearTimeout(timer)
+          setImmediate(turns.release)
+        })
         sent.end(body)
       } catch (cause) {
         // Such as a header's value that must not be one.
@@ -110,7 +121,8 @@ const execute = (
   peer: string,
   agent: PinnedAgent,
   turns: Turns,
-  request: HttpClientRequest
+  request: HttpClientRequest,
+  limitMillis: number
 ): Effect.Effect<PinnedResponse, RequestError> => {
   const url = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
   if (Either.isLeft(url)) return new RequestError({ request, reason: "InvalidUrl", cause: url.left })
@@ -119,9 +131,9 @@ const execute = (
   }
   switch (request.body._tag) {
     case "Empty":
-      return exchange(agent, turns, request, url.right, undefined)
+      return exchange(agent, turns, request, url.right, undefined, limitMillis)
     case "Uint8Array":
-      return exchange(agent, turns, request, url.right, request.body.body)
+      return exchange(agent, turns, request, url.right, request.body.body, limitMillis)
     default:
       // pveproxy takes no chunked body (platform-facts 3.5), and everything we send fits in memory.
       return new RequestError({ request, reason: "Encode", description: "only a body of known length is sent" })
@@ -130,13 +142,22 @@ const execute = (
 
 // Not by `HttpClient.make`, which has a tracer, a signal to abort by and a wrapper for each request. Nobody reads the agent's
 // traces, and a request is given up by its connection.
-const make = (peer: string, agent: PinnedAgent): HttpClient.HttpClient => {
+const clientOver = (peer: string, agent: PinnedAgent, limitMillis: number): HttpClient.HttpClient => {
   const turns = new Turns(connectionsAtMost)
-  return HttpClient.makeWith(
-    (requests: Effect.Effect<HttpClientRequest, RequestError>) =>
-      Effect.flatMap(requests, (request) => execute(peer, agent, turns, request)),
-    Effect.succeed
+  return endsByItself(
+    HttpClient.makeWith(
+      (requests: Effect.Effect<HttpClientRequest, RequestError>) =>
+        Effect.flatMap(requests, (request) => execute(peer, agent, turns, request, limitMillis)),
+      Effect.succeed
+    ),
+    limitMillis
   )
+}
+
+export interface PinnedHttpOptions {
+  readonly peer: string
+  readonly pins: PeerPins
+  readonly answerWithinMillis?: number
 }
 
 /**
@@ -146,18 +167,18 @@ const make = (peer: string, agent: PinnedAgent): HttpClient.HttpClient => {
  * A peer that shows anything else fails a request with `RequestError` (reason `Transport`); `pinMismatchOf` of
  * domain/PeerPin takes the `PinMismatch` with the shown fingerprints out of it. http: URLs are refused, redirects are never
  * followed, proxy variables are not read, HTTP/2 and session resumption are off, and at most two connections are open. A body
- * is sent with its length, never in chunks.
+ * is sent with its length, never in chunks. An exchange that takes longer than `answerWithinMillis` from when it is its turn
+ * (ten minutes without one) ends with an `AnswerLate`.
  *
  * An open connection stays trusted when the peer's certificate changes; the next handshake decides again. It stands on Node's
  * own client: undici would weigh 12 MB of memory more (docs/performance.md).
  */
-export const layer = (
-  options: { readonly peer: string; readonly pins: PeerPins }
-): Layer.Layer<HttpClient.HttpClient> =>
-  Layer.scoped(
-    HttpClient.HttpClient,
-    Effect.acquireRelease(
-      Effect.sync(() => new PinnedAgent(options.peer, options.pins)),
-      (agent) => Effect.sync(() => agent.destroy())
-    ).pipe(Effect.map((agent) => make(options.peer, agent)))
-  )
+export const make = (options: PinnedHttpOptions): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new PinnedAgent(options.peer, options.pins)),
+    (agent) => Effect.sync(() => agent.destroy())
+  ).pipe(Effect.map((agent) => clientOver(options.peer, agent, options.answerWithinMillis ?? longestExchangeMillis)))
+
+/** The client that `make` makes. */
+export const layer = (options: PinnedHttpOptions): Layer.Layer<HttpClient.HttpClient> =>
+  Layer.scoped(HttpClient.HttpClient, make(options))

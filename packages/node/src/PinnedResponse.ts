@@ -17,6 +17,9 @@ export class BodyTooLong extends Error {
   }
 }
 
+// Whole texts only, so that one decoder serves all.
+const utf8 = new TextDecoder()
+
 // Not through a stream of Effect's: for bodies that fit in memory that would be most of the work of a request.
 const wholeOf = (source: IncomingMessage, limit: number): Effect.Effect<Buffer, unknown> =>
   Effect.async((resume) => {
@@ -98,7 +101,7 @@ export class PinnedResponse extends Inspectable.Class implements HttpClientRespo
 
   get text(): Effect.Effect<string, ResponseError> {
     // Whole before it is decoded, so that no character is cut.
-    return Effect.map(this.whole, (bytes) => new TextDecoder().decode(bytes))
+    return Effect.map(this.whole, (bytes) => utf8.decode(bytes))
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {

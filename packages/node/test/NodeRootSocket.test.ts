@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { RootSocket } from "@felhom/domain/port/RootSocket"
 import * as NodeRootSocket from "@felhom/node/NodeRootSocket"
-import { type Duration, Effect, Fiber, type Scope, TestClock } from "effect"
+import { Deferred, type Duration, Effect, type Scope } from "effect"
 import { writeFileSync } from "node:fs"
 import { createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
@@ -63,12 +63,14 @@ describe("an exchange with a root helper", () => {
       expect(yield* Effect.flip(ask(directory, "{}"))).toMatchObject({ reason: "closed" })
     }))
 
-  it.scoped("that gets no answer in time is a timeout", () =>
+  it.scopedLive("that gets no answer in time is a timeout, and its connection is closed", () =>
     Effect.gen(function*() {
-      const directory = yield* helper((socket) => void socket.resume())
-      const asked = yield* Effect.fork(Effect.flip(ask(directory, "{}", "5 seconds")))
-      yield* TestClock.adjust("5 seconds")
-      expect(yield* Fiber.join(asked)).toMatchObject({ reason: "timeout" })
+      const left = yield* Deferred.make<void>()
+      const directory = yield* helper((socket) =>
+        void socket.resume().once("close", () => Deferred.unsafeDone(left, Effect.void))
+      )
+      expect(yield* Effect.flip(ask(directory, "{}", "50 millis"))).toMatchObject({ reason: "timeout" })
+      yield* Deferred.await(left)
     }))
 
   it.scopedLive("with a helper that is not installed says so, and which unit to look at", () =>

@@ -2,6 +2,7 @@ import { HttpClient, HttpClientRequest } from "@effect/platform"
 import { it } from "@effect/vitest"
 import { boundedText } from "@felhom/domain/BoundedBody"
 import { formatFingerprint, type PeerPin, pinMismatchOf } from "@felhom/domain/PeerPin"
+import { AnswerLate } from "@felhom/domain/port/AnswerLimit"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
 import * as TlsIdentity from "@felhom/node/TlsIdentity"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
@@ -265,6 +266,23 @@ describe("a pinned peer", () => {
         }
         expect(yield* get(`${server.origin}/a`)).toBe("answered /a")
       }).pipe(Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)] })))
+    }))
+
+  it.scopedLive("is given up when the whole answer is not there in time, and is still reached", () =>
+    Effect.gen(function*() {
+      const ours = yield* identity()
+      const server = yield* TlsServer.start(ours)
+      yield* Effect.gen(function*() {
+        const late = yield* Effect.forEach(
+          ["/never", "/half/1"],
+          (path) => Effect.fork(Effect.flip(get(`${server.origin}${path}`)))
+        )
+        const next = yield* Effect.fork(get(`${server.origin}/a`))
+        for (const fiber of late) expect((yield* Fiber.join(fiber)).cause).toBeInstanceOf(AnswerLate)
+        expect(yield* Fiber.join(next)).toBe("answered /a")
+      }).pipe(
+        Effect.provide(PinnedHttp.layer({ peer: server.peer, pins: [leaf(ours)], answerWithinMillis: 1000 }))
+      )
     }))
 
   it.scopedLive("is still reached after answers that nobody read and nobody can read any more", () =>

@@ -7,7 +7,7 @@ import { makeCaller } from "./Caller.ts"
 import { type GuestApi, makeGuestApi } from "./GuestApi.ts"
 import { makeNodeApi, type NodeApi } from "./NodeApi.ts"
 import { makeProvisionApi, type ProvisionApi } from "./ProvisionApi.ts"
-import { ProxmoxConfig } from "./ProxmoxConfig.ts"
+import { ProxmoxConfig, type ProxmoxSettings } from "./ProxmoxConfig.ts"
 import { makeSnapshotApi, type SnapshotApi } from "./SnapshotApi.ts"
 import { makeStorageApi, type StorageApi } from "./StorageApi.ts"
 import { makeTaskApi, type TaskApi } from "./TaskApi.ts"
@@ -38,13 +38,10 @@ export interface ProxmoxApi
 export class ProxmoxClient extends Context.Tag("felhom/proxmox/ProxmoxClient")<ProxmoxClient, ProxmoxApi>() {}
 
 /** The only one that talks: over the `HttpClient` it is given, to the host of its config. */
-export const layer: Layer.Layer<ProxmoxClient, never, HttpClient.HttpClient | ProxmoxConfig> = Layer.effect(
-  ProxmoxClient,
-  Effect.gen(function*() {
-    const client = yield* HttpClient.HttpClient
-    const settings = yield* ProxmoxConfig
+export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): Effect.Effect<ProxmoxApi> =>
+  Effect.map(makeTransport(client, settings), (transport) => {
     const { node, tokenId } = settings
-    const caller = makeCaller(yield* makeTransport(client, settings), node)
+    const caller = makeCaller(transport, node)
     return {
       node,
       tokenId,
@@ -59,4 +56,9 @@ export const layer: Layer.Layer<ProxmoxClient, never, HttpClient.HttpClient | Pr
       ...makeTaskApi(caller)
     }
   })
+
+/** The client that `make` makes. */
+export const layer: Layer.Layer<ProxmoxClient, never, HttpClient.HttpClient | ProxmoxConfig> = Layer.effect(
+  ProxmoxClient,
+  Effect.flatMap(Effect.all([HttpClient.HttpClient, ProxmoxConfig]), ([client, settings]) => make(client, settings))
 ).pipe(Layer.ensureRequirementsType<HttpClient.HttpClient | ProxmoxConfig>())

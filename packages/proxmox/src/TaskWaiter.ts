@@ -70,7 +70,8 @@ const kindOf = (exitStatus: string | null): { readonly tag: TaskOutcome["_tag"];
     : { tag: "failed", count: 0 }
 }
 
-const make = (client: Context.Tag.Service<ProxmoxClient>): Context.Tag.Service<TaskWaiter> => {
+/** Follows tasks by this client's calls. */
+export const make = (client: Context.Tag.Service<ProxmoxClient>): Context.Tag.Service<TaskWaiter> => {
   // Two reads at most, however long the log is: the first tells its length. A log that can't be read says so in its place,
   // since the outcome is known without it.
   const tailOf = (upid: Upid): Effect.Effect<ReadonlyArray<string>> =>

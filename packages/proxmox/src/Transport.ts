@@ -1,7 +1,8 @@
-import { HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
+import { type HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
 import { boundedText } from "@felhom/domain/BoundedBody"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { Duration, Effect, Either, Option, Predicate, Redacted } from "effect"
+import { AnswerLate, limitedTo } from "@felhom/domain/port/AnswerLimit"
+import { Effect, Either, Option, Predicate, Redacted } from "effect"
 import { classify } from "./Classification.ts"
 import { emptyParameters, encodeParameters, encodePath, type Parameters } from "./FormEncoding.ts"
 import type { ProxmoxSettings } from "./ProxmoxConfig.ts"
@@ -39,7 +40,8 @@ export interface Transport {
 }
 
 // pveproxy gives up on its own backend after 30 s (platform-facts 3.5), so an answer that is to come has come by then.
-const answerLimit = Duration.seconds(60)
+/** How long a call may take from when it is its turn, in milliseconds. */
+export const answerLimitMillis = 60_000
 const bodyLimitBytes = 16 * 1024 * 1024
 // pveproxy's own limit for a request (platform-facts 3.5).
 const formLimitBytes = 512 * 1024
@@ -113,8 +115,14 @@ const requestOf = (call: Call, settings: ProxmoxSettings): HttpClientRequest.Htt
 export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): Effect.Effect<Transport> =>
   Effect.gen(function*() {
     const turns = yield* Effect.makeSemaphore(callsInFlight)
+    // The semaphore's plain way suspends a fiber even where a permit is free, which costs as much as the rest of a call.
+    const inTurn = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.flatMap(
+        turns.withPermitsIfAvailable(1)(call),
+        Option.match({ onNone: () => turns.withPermits(1)(call), onSome: Effect.succeed })
+      )
     // The host learns nothing about our traces.
-    const http = HttpClient.withTracerPropagation(client, false)
+    const { client: http, within } = limitedTo(client, answerLimitMillis)
 
     const errorAt = (
       call: Call,
@@ -172,10 +180,12 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
       Effect.suspend(() => http.execute(requestOf(call, settings))).pipe(
         Effect.catchIf((error) => mayReadAgain(call, error), () => http.execute(requestOf(call, settings))),
         Effect.flatMap((response) =>
-          Effect.map(boundedText(response, bodyLimitBytes), (body) => ({ status: response.status, body }))
+          Effect.flatMap(boundedText(response, bodyLimitBytes), (body) => answerOf(call, response.status, body))
         ),
         Effect.mapError((error) =>
-          error._tag === "BodyTooLarge"
+          error._tag === "ProxmoxError" ?
+            error :
+            error._tag === "BodyTooLarge"
             ? failure(
               call,
               call.method === "GET" ? "too-large" : "outcome-unknown",
@@ -183,20 +193,16 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
             )
             : ofHttp(call)(error)
         ),
-        Effect.timeoutFail({
-          duration: answerLimit,
-          onTimeout: () => broken(call, `no answer within ${Duration.toSeconds(answerLimit)} s`)
-        }),
-        Effect.flatMap(({ body, status }) => answerOf(call, status, body))
+        (exchanged) => within(exchanged, () => broken(call, new AnswerLate(answerLimitMillis).message))
       )
 
     return {
       failure,
-      send: <E = never>(call: Call, before: Effect.Effect<unknown, E> = Effect.void) => {
+      send: <E = never>(call: Call, before?: Effect.Effect<unknown, E>) => {
         const refused = refusal(call)
-        return refused === undefined
-          ? turns.withPermits(1)(Effect.zipRight(before, exchange(call)))
-          : Effect.fail(refused)
+        if (refused !== undefined) return Effect.fail(refused)
+        const sent: Effect.Effect<Answer, ProxmoxError | E> = exchange(call)
+        return inTurn(before === undefined ? sent : Effect.zipRight(before, sent))
       }
     }
   })

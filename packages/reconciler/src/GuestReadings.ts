@@ -144,10 +144,12 @@ export const makeGuestReadings: Effect.Effect<
 > = Effect.map(Ref.make<ReadonlyMap<string, Kept>>(new Map()), (memory) => (rows, tasks) =>
   Effect.gen(function*() {
     const kept = yield* Ref.get(memory)
+    const due = dueOf(rows, kept, tasks)
     const fresh = yield* Effect.forEach(
-      dueOf(rows, kept, tasks),
-      (due) => Effect.map(readOne(due), (reading) => [formatGuestRef(due.row), reading] as const),
-      { concurrency: 2 }
+      due,
+      (one) => Effect.map(readOne(one), (reading) => [formatGuestRef(one.row), reading] as const),
+      // One takes no fibers of its own, and most cycles have but one.
+      { concurrency: Math.min(2, Math.max(1, due.length)) }
     )
     // Guests that are gone are forgotten: a new one under the same number must not inherit anything.
     const present = new Set(rows.map(formatGuestRef))

@@ -134,7 +134,8 @@ const notYet = {
   audit: sectionUnavailable("not read yet")
 }
 
-const make = Effect.gen(function*() {
+/** What looks at the host, from now on. */
+export const make: Effect.Effect<Context.Tag.Service<Observer>, never, Needs> = Effect.gen(function*() {
   const context = yield* Effect.context<Needs>()
   const client = yield* ProxmoxClient
   const privileged = yield* Privileged

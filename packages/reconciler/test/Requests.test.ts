@@ -19,6 +19,7 @@ const twentyGuests = Effect.gen(function*() {
   for (const vmid of Arr.range(1001, 1016)) {
     yield* sim.change({
       _tag: "guest.create",
+      type: "lxc",
       vmid,
       config: { arch: "amd64", hostname: `web-${vmid}`, memory: "128", ostype: "debian", unprivileged: "1" }
     })

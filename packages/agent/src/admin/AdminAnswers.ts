@@ -1,3 +1,5 @@
+import { HostPolicy } from "@felhom/authz/HostPolicy"
+import { Signers } from "@felhom/authz/Signers"
 import { opWords } from "@felhom/domain/OpWords"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import { Hold } from "@felhom/durable/Hold"
@@ -5,6 +7,7 @@ import type { OpenOp } from "@felhom/durable/JournalState"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
+import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
 import { decodeDocument } from "@felhom/reconciler/op/OpDocument"
 import { OpIntake } from "@felhom/reconciler/op/OpIntake"
 import { OpNews } from "@felhom/reconciler/op/OpNews"
@@ -27,6 +30,25 @@ const listed = (open: OpenOp): Effect.Effect<ListedOp, never, Crypto> =>
     }
   })
 
+/** What an op that changes it has to name of what holds now. */
+const shown = Effect.gen(function*() {
+  const signers = yield* Effect.option((yield* Signers).current)
+  const policy = yield* (yield* HostPolicy).current
+  const desired = yield* (yield* DesiredIntake).held
+  return {
+    ...(Option.isNone(signers) ? {} : {
+      signers: {
+        version: Option.match(signers.value.held, { onNone: () => 0, onSome: ({ document }) => document.version }),
+        sha256: signers.value.sha256
+      }
+    }),
+    ...(Option.isSome(policy.problem) ? {} : { policy: { sha256: policy.sha256 } }),
+    ...(desired === undefined
+      ? {}
+      : { desired: { epoch: desired?.epoch ?? null, version: desired?.version ?? 0 } })
+  }
+})
+
 const answered = (request: AdminRequest) =>
   Effect.gen(function*() {
     switch (request.ask) {
@@ -48,7 +70,8 @@ const answered = (request: AdminRequest) =>
           host: (yield* StateFile).host.id,
           hostEpoch: yield* nonces.hostEpoch,
           storeSeq: yield* nonces.storeSeq,
-          hold: Option.match(held, { onNone: () => null, onSome: ({ since }) => since })
+          hold: Option.match(held, { onNone: () => null, onSome: ({ since }) => since }),
+          ...yield* shown
         }
         return { ok: true, message: ops.length === 0 ? "no signed op is under way or waits" : "", ops, trust }
       }
@@ -67,10 +90,22 @@ const answered = (request: AdminRequest) =>
     }
   })
 
+type Needs =
+  | OpIntake
+  | OpJournal
+  | NonceStore
+  | StateFile
+  | Hold
+  | OpNews
+  | Signers
+  | HostPolicy
+  | DesiredIntake
+  | Crypto
+
 /** What the daemon answers to one line. Never fails: a question that can't be understood has an answer, too. */
 export const answerTo = (
   line: string
-): Effect.Effect<AdminAnswer, never, OpIntake | OpJournal | NonceStore | StateFile | Hold | OpNews | Crypto> =>
+): Effect.Effect<AdminAnswer, never, Needs> =>
   Either.match(decode(line), {
     onLeft: (error) =>
       Effect.succeed({

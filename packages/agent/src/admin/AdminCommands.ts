@@ -13,7 +13,7 @@ export class OpFileError extends Schema.TaggedError<OpFileError>()("OpFileError"
   detail: Schema.String
 }) {
   override get message(): string {
-    return `${this.path}: ${this.detail}; it has to hold {"payload": BASE64, "signatures": [ARMORED, ...]}, as felhom op --out writes it`
+    return `${this.path}: ${this.detail}; it has to hold {"payload": BASE64, "signatures": [ARMORED, ...]}, and "document": BASE64 where the op needs one, as felhom op --out writes it`
   }
 }
 
@@ -24,7 +24,7 @@ const output = Options.choice("output", ["text", "json"]).pipe(
   Options.withDescription("text for people, json for programs")
 )
 
-const longestFile = 512 * 1024
+const longestFile = 1000 * 1024
 const decodeSigned = Schema.decodeUnknown(Schema.parseJson(SignedBytes))
 
 const readOp = (path: string) =>
@@ -46,7 +46,10 @@ const asText = ({ message, ops, trust }: AdminAnswer): string =>
     ),
     ...(trust === undefined ? [] : [
       `an op for this host names host ${trust.host}, hostEpoch ${trust.hostEpoch}, storeSeqMin ${trust.storeSeq}` +
-      (trust.hold === null ? "" : `; it is held since ${trust.hold} (${new Date(trust.hold).toISOString()})`)
+      (trust.hold === null ? "" : `; it is held since ${trust.hold} (${new Date(trust.hold).toISOString()})`),
+      ...(["signers", "policy", "desired"] as const).flatMap((what) =>
+        trust[what] === undefined ? [] : [`${what.padEnd(8)}  expect ${JSON.stringify(trust[what])}`]
+      )
     ])
   ].join("\n")
 

@@ -1,13 +1,14 @@
 import { SignedBytes } from "@felhom/domain/Envelope"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
+import { Sha256Hex } from "@felhom/domain/Sha256"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Schema } from "effect"
 
 /** The daemon's socket in its runtime folder. */
 export const adminSocketName = "admin.sock"
 
-/** The longest line either way, in bytes: an op with all the signatures that one may have. */
-export const longestLine = 512 * 1024
+/** The longest line either way, in bytes: an op with its document and all the signatures that one may have. */
+export const longestLine = 1024 * 1024
 
 const Words = Schema.NonEmptyString.pipe(Schema.maxLength(512))
 
@@ -41,7 +42,11 @@ export const AdminAnswer = Schema.Struct({
       host: HostId,
       hostEpoch: HostEpoch,
       storeSeq: Schema.NonNegativeInt,
-      hold: Schema.NullOr(EpochMillis)
+      hold: Schema.NullOr(EpochMillis),
+      /** What `expect` names in `signers.update`, `policy.widen` and `desired.accept_epoch`; left out where it can't be read. */
+      signers: Schema.optional(Schema.Struct({ version: Schema.NonNegativeInt, sha256: Sha256Hex })),
+      policy: Schema.optional(Schema.Struct({ sha256: Schema.NullOr(Sha256Hex) })),
+      desired: Schema.optional(Schema.Struct({ epoch: Schema.NullOr(HostEpoch), version: Schema.NonNegativeInt }))
     })
   )
 })

@@ -27,10 +27,14 @@ export class HostKey extends Context.Tag("felhom/agent/HostKey")<HostKey, {
 
 const text = { decode: new TextDecoder(), encode: new TextEncoder() }
 
-const make = (path: string) =>
+/** Reads `host-key.pem` in the folder, or makes it for a host that starts for the first time. */
+export const make = (
+  directory: string,
+  files: Context.Tag.Service<DurableFile>,
+  curve: Context.Tag.Service<Ed25519>
+): Effect.Effect<Context.Tag.Service<HostKey>, HostKeyCorrupt | DurableFileError> =>
   Effect.gen(function*() {
-    const files = yield* DurableFile
-    const curve = yield* Ed25519
+    const path = `${directory.replace(/\/+$/, "")}/host-key.pem`
     const found = yield* files.read(path)
     const key = Option.isSome(found)
       ? yield* Effect.mapError(
@@ -49,10 +53,13 @@ const make = (path: string) =>
     })
   })
 
-/** Reads `host-key.pem` in the folder, or makes it for a host that starts for the first time. */
+/** The key that `make` reads or makes. */
 export const layer = (
   directory: string
 ): Layer.Layer<HostKey, HostKeyCorrupt | DurableFileError, DurableFile | Ed25519> =>
-  Layer.effect(HostKey, make(`${directory.replace(/\/+$/, "")}/host-key.pem`)).pipe(
+  Layer.effect(
+    HostKey,
+    Effect.flatMap(Effect.all([DurableFile, Ed25519]), ([files, curve]) => make(directory, files, curve))
+  ).pipe(
     Layer.ensureRequirementsType<DurableFile | Ed25519>()
   )

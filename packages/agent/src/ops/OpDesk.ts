@@ -1,27 +1,31 @@
 import type { AuditHead } from "@felhom/domain/AuditEntry"
-import type { SignedBytes } from "@felhom/domain/Envelope"
-import type { TrustStatus } from "@felhom/domain/HostReport"
+import type { Envelope } from "@felhom/domain/Envelope"
+import type { DesiredStatus, TrustStatus } from "@felhom/domain/HostReport"
 import { type Section, sectionUnavailable } from "@felhom/domain/Section"
-import type { EpochMillis } from "@felhom/domain/Time"
 import { Effect } from "effect"
 
-/** What the loop and the signed ops have to do with each other. Nothing here waits for a task. */
+/** What a hub hands to a host: signed ops, versions of the fleet's signers, a desired state, and what its clock said. */
+export type HandedOver = Pick<Envelope, "ops" | "signers" | "desired" | "serverTime">
+
+/** What the loop has to do with signed ops, with whom the host trusts, and with desired state. Nothing here waits for a task. */
 export interface OpDesk {
-  /** `later`: not loaded yet, and the hub sends the ops again. `no`: it can't be had, and that is told. */
-  readonly takesOps: "yes" | "later" | "no"
-  /** The signed ops of an answer that came just now, and what the hub's clock said. */
-  readonly received: (ops: ReadonlyArray<SignedBytes>, serverTime: EpochMillis) => Effect.Effect<void>
+  /** `later`: not loaded yet, and the hub sends it again. `no`: it can't be had, and that is told. */
+  readonly takes: "yes" | "later" | "no"
+  /** Of an answer that came just now. */
+  readonly received: (handed: HandedOver) => Effect.Effect<void>
   /** Null: the host can't say, and takes no signed op. */
   readonly trust: Effect.Effect<TrustStatus | null>
+  readonly desired: Effect.Effect<DesiredStatus | null>
   readonly audit: Effect.Effect<Section<AuditHead>>
   /** Ends when there is something that the hub should hear of at once. */
   readonly urgent: Effect.Effect<void>
 }
 
-const without = (takesOps: "later" | "no", why: string): OpDesk => ({
-  takesOps,
+const without = (takes: "later" | "no", why: string): OpDesk => ({
+  takes,
   received: () => Effect.void,
   trust: Effect.succeed(null),
+  desired: Effect.succeed(null),
   audit: Effect.succeed(sectionUnavailable(why)),
   urgent: Effect.never
 })

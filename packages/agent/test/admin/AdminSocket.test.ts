@@ -3,7 +3,10 @@ import { answerTo } from "@felhom/agent/admin/AdminAnswers"
 import { adminSocketName } from "@felhom/agent/admin/AdminProtocol"
 import { serveAdmin } from "@felhom/agent/admin/AdminSocket"
 import { askDaemon } from "@felhom/agent/admin/AskDaemon"
+import { HostPolicy } from "@felhom/authz/HostPolicy"
 import { OpRefused } from "@felhom/authz/OpRefused"
+import { usualPolicy } from "@felhom/authz/PolicyDocument"
+import { Signers, SignersUnavailable } from "@felhom/authz/Signers"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Hold, type HoldState } from "@felhom/durable/Hold"
@@ -11,6 +14,7 @@ import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
 import { OpIntake } from "@felhom/reconciler/op/OpIntake"
 import { OpNews } from "@felhom/reconciler/op/OpNews"
 import { Effect, Layer, Option, Ref } from "effect"
@@ -52,6 +56,13 @@ const served = Effect.gen(function*() {
     Layer.mock(NonceStore, {
       hostEpoch: Effect.succeed(HostEpoch.make("3".repeat(32))),
       storeSeq: Effect.succeed(7)
+    }),
+    Layer.mock(Signers, { current: new SignersUnavailable({ reason: "no-signers", detail: "there is no list" }) }),
+    Layer.mock(HostPolicy, {
+      current: Effect.succeed({ policy: usualPolicy, sha256: null, root: null, problem: Option.none() })
+    }),
+    Layer.mock(DesiredIntake, {
+      held: Effect.succeed({ epoch: HostEpoch.make("4".repeat(32)), version: 5, sha256: null })
     }),
     Layer.mock(StateFile, { host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) } }),
     NodeCrypto.layer
@@ -100,6 +111,9 @@ describe("the daemon's socket", () => {
         ops: [],
         trust: { host: "1".repeat(32), hostEpoch: "3".repeat(32), storeSeq: 7, hold: null }
       })
+      const { trust } = yield* askDaemon(directory, { ask: "ops.list" })
+      expect(trust).toMatchObject({ policy: { sha256: null }, desired: { epoch: "4".repeat(32), version: 5 } })
+      expect(trust).not.toHaveProperty("signers")
     }))
 
   it.scopedLive("answers what it does not understand, and drops what never ends", () =>
@@ -109,7 +123,7 @@ describe("the daemon's socket", () => {
       for (const text of ["{}", "no json", "{\"ask\":\"ops.list\",\"more\":1}"]) {
         expect(yield* raw(path, `${text}\n`)).toContain("does not understand")
       }
-      expect(yield* raw(path, "x".repeat(600 * 1024))).toBe("")
+      expect(yield* raw(path, "x".repeat(1100 * 1024))).toBe("")
       expect((yield* askDaemon(directory, { ask: "ops.list" })).ok).toBe(true)
     }))
 

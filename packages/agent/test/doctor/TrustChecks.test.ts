@@ -7,7 +7,8 @@ import { expect } from "vitest"
 
 const files = {
   policyFile: "/policy.json",
-  signers: { allowed: "/allowed_signers", revoked: { path: "/revoked_keys", required: false } }
+  signers: { allowed: "/allowed_signers", revoked: { path: "/revoked_keys", required: false } },
+  stateDirectory: "/state"
 }
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKFNRfYRZQVp3f9HGyRsCWzjKpnAqU3OPh2sHqbDFdLf"
 

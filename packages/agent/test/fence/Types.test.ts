@@ -3,10 +3,12 @@
 import { CommandExecutor, HttpClient } from "@effect/platform"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, it } from "@effect/vitest"
+import type { AcceptedSigners } from "@felhom/authz/AcceptedSigners"
 import type * as Authz from "@felhom/authz/Authz"
 import type { HostPolicy } from "@felhom/authz/HostPolicy"
 import type { HubTime } from "@felhom/authz/HubTime"
 import type { Signers } from "@felhom/authz/Signers"
+import type * as SignersChain from "@felhom/authz/SignersChain"
 import type { Crypto } from "@felhom/domain/port/Crypto"
 import type { DurableFile } from "@felhom/domain/port/DurableFile"
 import type { RootSocket } from "@felhom/domain/port/RootSocket"
@@ -25,10 +27,15 @@ import type * as PrivilegedSocket from "@felhom/privileged/PrivilegedSocket"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import type * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
+import type * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
+import type { DesiredStore } from "@felhom/reconciler/desired/DesiredStore"
 import type * as Observer from "@felhom/reconciler/Observer"
 import type * as Executor from "@felhom/reconciler/op/Executor"
+import type { LocalOps } from "@felhom/reconciler/op/LocalOps"
 import type * as OpIntake from "@felhom/reconciler/op/OpIntake"
 import type { OpNews } from "@felhom/reconciler/op/OpNews"
+import type * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
+import type { TrustNews } from "@felhom/reconciler/trust/TrustNews"
 import { Effect, Layer } from "effect"
 import { expectTypeOf } from "vitest"
 
@@ -68,8 +75,7 @@ describe("the fence, first lock: types", () => {
       | TaskWaiter.TaskWaiter
       | OpJournal.OpJournal
       | Authz.Authz
-      | NonceStore
-      | Hold
+      | LocalOps
       | OpNews
       | Crypto
     >()
@@ -78,6 +84,18 @@ describe("the fence, first lock: types", () => {
     >()
     expectTypeOf<Layer.Layer.Context<ReturnType<typeof Authz.layer>>>().not.toBeAny()
     expectTypeOf<Layer.Layer.Context<typeof Executor.layer>>().not.toBeAny()
+  })
+
+  it("lets nobody take in a hub's own word who could reach Proxmox, or mint the right to destroy", () => {
+    expectTypeOf<Layer.Layer.Context<typeof SignersChain.layer>>().toEqualTypeOf<
+      AcceptedSigners | Signers | HostPolicy | NonceStore | Crypto | SignatureCrypto
+    >()
+    expectTypeOf<Layer.Layer.Context<typeof SignersIntake.layer>>().toEqualTypeOf<
+      SignersChain.SignersChain | TrustNews | Crypto
+    >()
+    expectTypeOf<Layer.Layer.Context<ReturnType<typeof DesiredIntake.layer>>>().toEqualTypeOf<
+      DesiredStore | TrustNews | Crypto
+    >()
   })
 
   it("never turns a requirement into any, which would let everything in", () => {

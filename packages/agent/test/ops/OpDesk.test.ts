@@ -81,9 +81,10 @@ describe("the daemon with signed ops", () => {
         hold: { since: EpochMillis.make(5), reason: "moving house" }
       }
       const { recorded, taken } = yield* running(Effect.succeed({
-        takesOps: "yes",
-        received: (ops) => Effect.sync(() => void received.push(...ops)),
+        takes: "yes",
+        received: ({ ops }) => Effect.sync(() => void received.push(...ops)),
         trust: Effect.succeed(trust),
+        desired: Effect.succeed(null),
         audit: Effect.succeed(sectionOk(EpochMillis.make(0), { head: Sha256Hex.make("0".repeat(64)), length: 3 })),
         urgent: Queue.take(bell)
       }))

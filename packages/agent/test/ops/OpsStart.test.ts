@@ -31,7 +31,8 @@ const hostIn = (directory: string) => {
   const events: Array<NewEvent> = []
   const state = Layer.mock(StateFile, {
     host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) },
-    record: (all) => Effect.sync(() => void events.push(...all))
+    record: (all) => Effect.sync(() => void events.push(...all)),
+    failure: Effect.succeedNone
   })
   const proxmox = Layer.mergeAll(
     Layer.mock(ProxmoxClient, { node: NodeName.make("pve"), tokenId: TokenId.make("felhom-agent@pve!agent") }),

@@ -1,5 +1,16 @@
 import { Context, type Effect, type Option, Schema } from "effect"
 
+/** The code of a file that is there and is not believed, since everybody on the host may write to it. */
+export const writableByOthers = "EWRITABLE"
+
+const advice = (operation: string, code: string): string => {
+  if (code === "ENOSPC") return "free some space on that file system"
+  if (code === writableByOthers) return "look at what is in it, then take that right away: chmod o-w"
+  return operation === "read"
+    ? "put a file there that the user who runs the agent can read"
+    : "make the folder writable for the user that runs the agent, or name another one (FELHOM_AGENT_STATE_DIR)"
+}
+
 /** A read or write of durable state that did not happen. */
 export class DurableFileError extends Schema.TaggedError<DurableFileError>()("DurableFileError", {
   operation: Schema.Literal("read", "replace", "create", "append to", "sync", "rename", "remove", "look at"),
@@ -9,10 +20,7 @@ export class DurableFileError extends Schema.TaggedError<DurableFileError>()("Du
   detail: Schema.String
 }) {
   override get message(): string {
-    const next = this.code === "ENOSPC"
-      ? "free some space on that file system"
-      : "make the folder writable for the user that runs the agent, or name another one (FELHOM_AGENT_STATE_DIR)"
-    return `cannot ${this.operation} ${this.path}: ${this.detail} (${this.code}); ${next}`
+    return `cannot ${this.operation} ${this.path}: ${this.detail} (${this.code}); ${advice(this.operation, this.code)}`
   }
 }
 

@@ -1,14 +1,13 @@
 import { Authz } from "@felhom/authz/Authz"
+import type { Attachment } from "@felhom/authz/OpAttachment"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import type { SignedOp } from "@felhom/domain/SignedOp"
 import type { TaskOutcome } from "@felhom/domain/TaskOutcome"
 import { EpochMillis } from "@felhom/domain/Time"
 import type { Upid } from "@felhom/domain/Upid"
 import type { DurableLogError } from "@felhom/durable/DurableLogError"
-import type { Hold } from "@felhom/durable/Hold"
 import type { OpOutcome } from "@felhom/durable/JournalRecord"
 import type { JournalledCall, OpenOp } from "@felhom/durable/JournalState"
-import type { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import type { Mandate } from "@felhom/mandate/Mandate"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
@@ -16,7 +15,7 @@ import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { Cause, Clock, Context, Data, Effect, Layer, Option, Schedule } from "effect"
 import { expectationUnmet } from "./Expectation.ts"
-import { isLocal, localDone, type LocalOp, localUnmet, performLocal } from "./LocalOps.ts"
+import { isLocal, type LocalOp, LocalOps } from "./LocalOps.ts"
 import { callOf, effectMissing } from "./OpCalls.ts"
 import { decodeDocument, type OpDocument } from "./OpDocument.ts"
 import { type KnownOp, OpNews } from "./OpNews.ts"
@@ -37,7 +36,7 @@ export class Executor extends Context.Tag("felhom/reconciler/Executor")<Executor
   readonly recover: Effect.Effect<void, DurableLogError>
 }>() {}
 
-type Needs = ProxmoxClient | TaskWaiter | OpJournal | Authz | NonceStore | Hold | OpNews | Crypto
+type Needs = ProxmoxClient | TaskWaiter | OpJournal | Authz | LocalOps | OpNews | Crypto
 
 interface Ended extends OpOutcome {
   readonly upid: Upid | null
@@ -71,11 +70,12 @@ const passes = ({ reason }: ProxmoxError): boolean => passing.has(reason)
 const logText = (tail: ReadonlyArray<string>): string => (tail.length === 0 ? "" : `: ${tail.slice(-5).join("; ")}`)
 
 const make = Effect.gen(function*() {
-  const context = yield* Effect.context<ProxmoxClient | Crypto | NonceStore | Hold | OpNews>()
+  const context = yield* Effect.context<ProxmoxClient | Crypto>()
   const client = yield* ProxmoxClient
   const waiter = yield* TaskWaiter
   const journal = yield* OpJournal
   const authz = yield* Authz
+  const local = yield* LocalOps
   const news = yield* OpNews
   const queues = yield* makeOpQueues
 
@@ -149,27 +149,30 @@ const make = Effect.gen(function*() {
       )
     )
 
-  const localEnded = (op: LocalOp, begun: boolean) =>
-    begun
-      ? Effect.map(localDone(op), (done) =>
-        done ? finished("done") : failed(`the agent stopped before it was done; ${signAgain}`))
-      : Effect.as(performLocal(op), finished("done"))
+  const locally = (op: LocalOp, attachment: Attachment | null): Effect.Effect<Ended> =>
+    Effect.match(local.perform(op, attachment), {
+      onSuccess: (unmet) =>
+        unmet === undefined
+          ? finished("done")
+          : failed(`it was not done: this is not what the operator was shown: ${unmet}; ${signAgain}`),
+      onFailure: ({ message }) => unknown(message)
+    })
 
-  const locally = (op: LocalOp, begun: boolean): Effect.Effect<Ended> =>
-    localEnded(op, begun).pipe(
-      Effect.provide(context),
-      Effect.catchAll((error) => Effect.succeed(unknown(error.message)))
-    )
+  /** Of one that may have been done before a crash. It is not done again. */
+  const locallyDone = (op: LocalOp): Effect.Effect<Ended> =>
+    Effect.match(local.done(op), {
+      onSuccess: (done) => done ? finished("done") : failed(`the agent stopped before it was done; ${signAgain}`),
+      onFailure: ({ message }) => unknown(message)
+    })
 
   const localUnmetOf = (op: LocalOp) =>
-    Effect.mapError(localUnmet(op), ({ message }) => new NotBegun({ why: `${message}; ${signAgain}` }))
+    Effect.mapError(local.unmet(op), ({ message }) => new NotBegun({ why: `${message}; ${signAgain}` }))
   const hostUnmetOf = (op: SignedOp) =>
     Effect.mapError(
       expectationUnmet(op),
       ({ message }) => new NotBegun({ why: `its target can't be read: ${message}; ${signAgain}` })
     )
-  const unmetOf = (op: SignedOp) =>
-    isLocal(op) ? Effect.provide(localUnmetOf(op), context) : Effect.provide(hostUnmetOf(op), context)
+  const unmetOf = (op: SignedOp) => isLocal(op) ? localUnmetOf(op) : Effect.provide(hostUnmetOf(op), context)
 
   const called = (known: KnownOp, mandate: Mandate, call: Pick<JournalledCall, "vmid" | "taskType" | "at">) =>
     Effect.matchEffect(Effect.provide(callOf(known.op, mandate), context), {
@@ -184,7 +187,7 @@ const make = Effect.gen(function*() {
   const performed = (known: KnownOp, { origin, signed }: OpDocument): Effect.Effect<Ended> =>
     Effect.gen(function*() {
       const { op } = known
-      const { mandate } = yield* Effect.mapError(
+      const { attachment, mandate } = yield* Effect.mapError(
         authz.admit(signed, origin),
         ({ message }) => new NotBegun({ why: message })
       )
@@ -198,7 +201,7 @@ const make = Effect.gen(function*() {
         journal.intent(known.id, call),
         ({ message }) => new NotBegun({ why: `${message}; ${signAgain}` })
       )
-      if (isLocal(op)) return yield* locally(op, false)
+      if (isLocal(op)) return yield* locally(op, attachment)
       if (mandate === null) return yield* Effect.dieMessage(`no mandate for ${op.op}`)
       return yield* called(known, mandate, { ...call, at })
     }).pipe(Effect.catchAll(({ why }) => Effect.succeed(failed(`it was not begun: ${why}`))))
@@ -208,14 +211,15 @@ const make = Effect.gen(function*() {
       const unwritten = (error: { readonly message: string }) =>
         Effect.logError("the journal can't be written; how the op ended is told all the same", error.message)
       if (!journalled) yield* Effect.catchAll(journal.ended(known.id, { end, detail }), unwritten)
-      yield* news.ended(known, { end, detail }, upid)
-      yield* Effect.catchAll(journal.reported(known.id), unwritten)
+      const kept = yield* news.ended(known, { end, detail }, upid)
+      // What only memory holds has to be told again after a restart, and the journal is where that finds it.
+      if (kept) yield* Effect.catchAll(journal.reported(known.id), unwritten)
     }).pipe(Effect.uninterruptible)
 
   const stagesOf = (open: OpenOp, known: KnownOp, document: OpDocument): Effect.Effect<Ended> => {
     const call = open.calls.at(-1)
     if (open.stage === "accepted" || call === undefined) return performed(known, document)
-    if (isLocal(known.op)) return locally(known.op, true)
+    if (isLocal(known.op)) return locallyDone(known.op)
     return open.stage === "started" && call.upid !== null
       ? awaited(known.op, call.upid)
       : lookedUp(known, call)

@@ -5,7 +5,8 @@ import type { SignedBytes } from "@felhom/domain/Envelope"
 import { opSubject } from "@felhom/domain/OpWords"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
-import { decodeCanonicalBase64 } from "@felhom/domain/Sshsig"
+import { decodeCanonicalBase64, readArmor } from "@felhom/domain/Sshsig"
+import { longestOpDocument } from "@felhom/durable/JournalRecord"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import { Context, Effect, Either, Layer, Option } from "effect"
 import { Executor } from "./Executor.ts"
@@ -80,7 +81,17 @@ const make = Effect.gen(function*() {
       if (open.length >= mostOpen) {
         return yield* refusal("queue-full", `${open.length} ops are under way or wait`, name, found)
       }
-      const document = yield* encodeDocument({ origin, signed })
+      // What is no signature at all can't count later either, and may hold what the journal does not take.
+      const signatures = signed.signatures.filter((armored) => Either.isRight(readArmor(armored)))
+      const document = yield* encodeDocument({ origin, signed: { ...signed, signatures } })
+      if (document.length > longestOpDocument) {
+        return yield* refusal(
+          "size",
+          `with all its signatures it is longer than ${longestOpDocument} bytes`,
+          name,
+          found
+        )
+      }
       const { op } = found
       yield* stored(news.audited(found, id))
       yield* stored(
@@ -102,8 +113,8 @@ const make = Effect.gen(function*() {
   const fromHub = (signed: SignedBytes) =>
     Effect.gen(function*() {
       const name = yield* nameOf(signed)
-      // With one signature more, the same op may hold.
-      const key = yield* crypto.sha256([name, ...signed.signatures].join("\n"))
+      // With one signature more, or with the right document, the same op may hold.
+      const key = yield* crypto.sha256(JSON.stringify([name, signed.document, signed.signatures]))
       if (refused.has(key)) return
       yield* Effect.catchAll(take(signed, "hub", name), (error) =>
         Effect.gen(function*() {

@@ -1,16 +1,16 @@
 import type { VerifiedOp } from "@felhom/authz/Authz"
 import type { OpRefused } from "@felhom/authz/OpRefused"
-import { displayText } from "@felhom/domain/DisplayText"
 import type { OpId } from "@felhom/domain/OpId"
 import { opSubject, opWords } from "@felhom/domain/OpWords"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
 import type { SignedOp } from "@felhom/domain/SignedOp"
 import type { Upid } from "@felhom/domain/Upid"
-import { AuditChain } from "@felhom/durable/AuditChain"
+import type { AuditChain } from "@felhom/durable/AuditChain"
 import type { DurableLogError } from "@felhom/durable/DurableLogError"
 import type { OpOutcome } from "@felhom/durable/JournalRecord"
-import { type NewEvent, StateFile } from "@felhom/durable/StateFile"
-import { Context, Effect, Layer, Queue } from "effect"
+import { StateFile } from "@felhom/durable/StateFile"
+import { Context, Effect, Layer, Option, Queue } from "effect"
+import { line, makeTelling } from "../Telling.ts"
 
 /** An op that was taken on, by the names that it goes by. */
 export interface KnownOp {
@@ -30,14 +30,13 @@ export class OpNews extends Context.Tag("felhom/reconciler/OpNews")<OpNews, {
   /** `subject` is the hash that the hub knows it by. */
   readonly refused: (error: OpRefused, subject: string) => Effect.Effect<void>
   readonly started: (op: KnownOp, upid: Upid) => Effect.Effect<void>
-  readonly ended: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<void>
+  /** False: the event waits for the hub in memory only, as the disk did not take it, and a restart has to tell it once more. */
+  readonly ended: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<boolean>
   readonly held: (by: string, reason: string) => Effect.Effect<void>
   readonly released: (by: string, reason: string) => Effect.Effect<void>
   /** Ends when there is something that the hub should hear of at once. */
   readonly urgent: Effect.Effect<void>
 }>() {}
-
-const line = (text: string): string => displayText(text.replace(/\n\s*/g, "; "))
 
 const endEvents = {
   finished: { kind: "op.finished", severity: "info" },
@@ -46,21 +45,10 @@ const endEvents = {
 } as const
 
 const make = Effect.gen(function*() {
+  const { chain, note, tell } = yield* makeTelling
   const state = yield* StateFile
-  const chain = yield* AuditChain
   const bell = yield* Queue.sliding<void>(1)
   const ring = Queue.offer(bell, undefined)
-
-  const tell = (event: NewEvent) =>
-    Effect.zipRight(
-      state.record([event]),
-      (event.severity === "info" ? Effect.logInfo(event.message) : Effect.logWarning(event.message)).pipe(
-        Effect.annotateLogs({ event: event.kind, subject: event.subject })
-      )
-    )
-  /** What has happened can't be stopped by a chain that is not written. */
-  const note = (entry: Parameters<typeof chain.append>[0]) =>
-    Effect.catchAll(chain.append(entry), (error) => Effect.logError("the audit chain can't be written", error.message))
 
   return OpNews.of({
     audited: ({ op, payload, principals }, id) =>
@@ -115,7 +103,9 @@ const make = Effect.gen(function*() {
             message: line(`${outcome.end}: ${opWords(op)}: ${outcome.detail}`)
           })
         ),
-        Effect.zipRight(ring)
+        Effect.zipRight(ring),
+        // Each write holds all events, so the last one that was written holds this one.
+        Effect.zipRight(Effect.map(state.failure, Option.isNone))
       ),
     held: (by, reason) =>
       note({ _tag: "hold.set", by, reason }).pipe(

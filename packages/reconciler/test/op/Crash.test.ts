@@ -1,33 +1,13 @@
 import { describe, it } from "@effect/vitest"
-import { FileSteps } from "@felhom/domain/port/FileSteps"
+import { DurableFileError } from "@felhom/domain/port/DurableFile"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import type { PveSim } from "@felhom/pve-sim/PveSim"
-import { Context, Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { expect } from "vitest"
 import { crashStates, type Disk, formatDisk, makeModel, type Model } from "../../../durable/test/ModelFileSystem.ts"
 import { type Host, makeHost, minutes, onHost, snapshotDelete, tiny } from "./SignedHost.ts"
-
-/** A disk on which every step from this one on never ends. */
-const stuckFrom = (model: Model, step: number): Layer.Layer<FileSteps> =>
-  Layer.map(model.layer, (context) => {
-    const files = Context.get(context, FileSteps)
-    const gate = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.suspend(() => (model.steps() >= step ? Effect.never : effect))
-    return Context.make(FileSteps, {
-      read: (path) => gate(files.read(path)),
-      makeFolder: (path) => gate(files.makeFolder(path)),
-      create: (path) =>
-        Effect.map(gate(files.create(path)), (file) => ({
-          append: (bytes: Uint8Array) => gate(file.append(bytes)),
-          sync: gate(file.sync)
-        })),
-      rename: (from, to) => gate(files.rename(from, to)),
-      remove: (path) => gate(files.remove(path)),
-      syncFolder: (path) => gate(files.syncFolder(path)),
-      freeBytes: (path) => gate(files.freeBytes(path))
-    })
-  })
+import { stuckFrom } from "./StuckDisk.ts"
 
 const snapshotThere = (host: Host) =>
   Effect.map(host.shown(tiny), ({ snapshots }) => snapshots.some(({ name }) => name === "before"))
@@ -150,6 +130,38 @@ describe("a crash while the call is on its way", () => {
       yield* minutes(2)
       expect(again.kinds()).toEqual(["op.unknown"])
       expect(yield* host.writes).toEqual([])
+    }).pipe(Effect.provide(onHost)))
+})
+
+describe("an end that the queue of events could not keep", () => {
+  it.effect("is told again after each restart, until it is kept, and nothing is done again", () =>
+    Effect.gen(function*() {
+      const { disk, host, op } = yield* prepared
+      const stateFailure = Effect.succeedSome(
+        new DurableFileError({ operation: "replace", path: "/state/state.json", code: "EIO", detail: "i/o error" })
+      )
+      const first = yield* host.boot(disk, { stateFailure })
+      yield* first.fromHub(op)
+      yield* minutes(1)
+      expect(first.kinds().at(-1)).toBe("op.finished")
+      yield* first.kill
+      // Nothing of what it told is left.
+      const second = yield* host.boot(first.model.present(), { stateFailure })
+      yield* second.recover
+      yield* minutes(1)
+      expect(second.kinds()).toEqual(["op.finished"])
+      yield* second.kill
+      const third = yield* host.boot(second.model.present())
+      yield* third.recover
+      yield* minutes(1)
+      expect(third.kinds()).toEqual(["op.finished"])
+      yield* third.kill
+      const fourth = yield* host.boot(third.model.present())
+      yield* fourth.recover
+      yield* fourth.fromHub(op)
+      yield* minutes(1)
+      expect(fourth.kinds()).toEqual([])
+      expect(yield* host.writes).toHaveLength(1)
     }).pipe(Effect.provide(onHost)))
 })
 

@@ -237,6 +237,7 @@ describe("a signed op", () => {
       yield* host.sim.change({ _tag: "guest.destroy", vmid: tiny.vmid })
       yield* host.sim.change({
         _tag: "guest.create",
+        type: "lxc",
         vmid: tiny.vmid,
         config: { hostname: "tiny", rootfs: "ctstore:1", net0: "name=eth0,bridge=vmbr0" }
       })

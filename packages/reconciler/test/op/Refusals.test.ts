@@ -6,6 +6,7 @@ import { EpochMillis } from "@felhom/domain/Time"
 import { Hold } from "@felhom/durable/Hold"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import { Clock, Effect, Encoding, TestClock } from "effect"
+import { createHash } from "node:crypto"
 import { expect } from "vitest"
 import {
   type Host,
@@ -40,6 +41,16 @@ const after = (step: (scene: Scene) => Effect.Effect<unknown, unknown>, attempt:
 const payloadOf = (text: string): Attempt => ({ agent, host }) => Effect.flatMap(sign(text, [host.anna]), agent.fromHub)
 const inTime = (shift: (now: number) => object): Attempt => (scene) =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => changed(shift(now))(scene))
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+
+const widening = (sha256: string) => ({ op: "policy.widen", target: { sha256 }, expect: { sha256: null } })
+
+const withDocument = (named: string, document: string): Attempt => ({ agent, host }) =>
+  Effect.flatMap(
+    host.signed(agent, widening(named)),
+    (signed) => agent.fromHub({ ...signed, document: Encoding.encodeBase64(document) })
+  )
 
 /** How each refusal comes about. One that is missing here does not compile. */
 const attempts: { readonly [reason in Exclude<RefusalReason, OfTheVerifier>]: Attempt } = {
@@ -97,15 +108,17 @@ const attempts: { readonly [reason in Exclude<RefusalReason, OfTheVerifier>]: At
       Array.from({ length: 65 }),
       () => Effect.flatMap(host.signed(agent, op), (signed) => Effect.ignore(agent.fromConsole(signed)))
     ),
-  unsupported: ({ agent, host }) =>
+  "document-missing": ({ agent, host }) => Effect.flatMap(host.signed(agent, widening("a".repeat(64))), agent.fromHub),
+  "document-unexpected": ({ agent, host, op }) =>
+    Effect.flatMap(host.signed(agent, op), (signed) => agent.fromHub({ ...signed, document: "e30=" })),
+  "document-size": withDocument("a".repeat(64), "x".repeat(256 * 1024 + 1)),
+  "document-encoding": ({ agent, host }) =>
     Effect.flatMap(
-      host.signed(agent, {
-        op: "desired.accept_epoch",
-        target: { epoch: "a".repeat(32) },
-        expect: { epoch: null, version: 0 }
-      }),
-      agent.fromHub
+      host.signed(agent, widening("a".repeat(64))),
+      (signed) => agent.fromHub({ ...signed, document: "no base64!" })
     ),
+  "document-hash": withDocument("a".repeat(64), "{}"),
+  "document-content": withDocument(sha256("{}"), "{}"),
   store: after(({ agent }) => Effect.sync(() => void (agent.model.free = 0))),
   unlisted: after(({ host }) => host.put(paths.signers, `${keyLine("ben", host.ben)}\n`)),
   revoked: after(({ host }) => host.revoke(host.anna)),

@@ -1,7 +1,10 @@
+import * as AcceptedPolicy from "@felhom/authz/AcceptedPolicy"
+import * as AcceptedSigners from "@felhom/authz/AcceptedSigners"
 import * as Authz from "@felhom/authz/Authz"
 import * as HostPolicy from "@felhom/authz/HostPolicy"
 import * as HubTime from "@felhom/authz/HubTime"
 import * as Signers from "@felhom/authz/Signers"
+import * as SignersChain from "@felhom/authz/SignersChain"
 import type { SignedBytes } from "@felhom/domain/Envelope"
 import { configHash, guestIdentity } from "@felhom/domain/GuestConfig"
 import type { HostEvent } from "@felhom/domain/HostEvent"
@@ -9,7 +12,7 @@ import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import { DurableFile } from "@felhom/domain/port/DurableFile"
 import { Ed25519, type Ed25519Key } from "@felhom/domain/port/Ed25519"
-import type { FileSteps } from "@felhom/domain/port/FileSteps"
+import { FileSteps } from "@felhom/domain/port/FileSteps"
 import { type GuestRef, NodeName, StorageId, TokenId, Vmid, Volid } from "@felhom/domain/ProxmoxId"
 import { opNamespace, opType } from "@felhom/domain/SignedOp"
 import { publicKeyBlob, signSshsig, writeArmor } from "@felhom/domain/Sshsig"
@@ -27,10 +30,15 @@ import { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import * as InProcessFront from "@felhom/pve-sim/InProcessFront"
 import { PveSim, type PveSimOptions } from "@felhom/pve-sim/PveSim"
+import * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
+import * as DesiredStore from "@felhom/reconciler/desired/DesiredStore"
 import * as Executor from "@felhom/reconciler/op/Executor"
+import * as LocalOps from "@felhom/reconciler/op/LocalOps"
 import * as OpIntake from "@felhom/reconciler/op/OpIntake"
 import * as OpNews from "@felhom/reconciler/op/OpNews"
 import { agentPrivileges } from "@felhom/reconciler/Rights"
+import * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
+import * as TrustNews from "@felhom/reconciler/trust/TrustNews"
 import { Clock, Effect, Either, Encoding, Exit, Layer, Option, Redacted, Scope, TestClock } from "effect"
 import { type Disk, makeModel, type Model } from "../../../durable/test/ModelFileSystem.ts"
 
@@ -43,6 +51,8 @@ export const machine: GuestRef = { type: "qemu", vmid: Vmid.make(200) }
 export const onDirectory: GuestRef = { type: "lxc", vmid: Vmid.make(101) }
 
 export const hostId = HostId.make("5".repeat(32))
+/** The incarnation of the host's own state, as reports give it. */
+export const stateEpoch = HostEpoch.make("6".repeat(32))
 export const start = 1_800_000_000_000
 
 const paths = { signers: "/etc/felhom-agent/allowed_signers", policy: "/etc/felhom-agent/policy.json" }
@@ -67,6 +77,33 @@ export const sign = (
 type Handle = (typeof PveSim.Service)["handle"]
 type Proxmox = Layer.Layer<ProxmoxClient.ProxmoxClient | TaskWaiter.TaskWaiter>
 
+/**
+ * Root's own files, and whole files in the state folder in the steps that the real ones take. To read changes nothing, so no
+ * step is counted for it.
+ */
+const wholeFiles = (rootFiles: Layer.Layer<DurableFile>, model: Model): Layer.Layer<DurableFile, never, FileSteps> =>
+  Layer.effect(
+    DurableFile,
+    Effect.gen(function*() {
+      const steps = yield* FileSteps
+      const root = yield* DurableFile
+      return DurableFile.of({
+        read: (path) =>
+          path.startsWith("/state/")
+            ? Effect.sync(() => Option.fromNullable(model.present().get(path)))
+            : root.read(path),
+        replace: (path, content) =>
+          Effect.scoped(Effect.gen(function*() {
+            const file = yield* steps.create(`${path}.new`)
+            yield* file.append(content)
+            yield* file.sync
+            yield* steps.rename(`${path}.new`, path)
+            yield* steps.syncFolder("/state")
+          }))
+      })
+    })
+  ).pipe(Layer.provide(rootFiles))
+
 /** Starts an agent on a disk. */
 const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
 (
@@ -76,6 +113,8 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
     readonly model?: Model
     readonly files?: Layer.Layer<FileSteps>
     readonly proxmox?: Proxmox
+    /** Why the queue of events could not be written last time. */
+    readonly stateFailure?: typeof StateFile.StateFile.Service["failure"]
   } = {}
 ) =>
   Effect.gen(function*() {
@@ -86,7 +125,7 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
       AuditChain.layer("/state"),
       Hold.layer("/state")
     )
-    const authz = Authz.layer(hostId).pipe(
+    const authz = Layer.merge(Authz.layer(hostId), SignersChain.layer).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
           HostPolicy.layer(paths.policy),
@@ -96,18 +135,25 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
           }),
           HubTime.layer
         )
+      ),
+      Layer.provideMerge(
+        Layer.mergeAll(AcceptedSigners.layer("/state"), AcceptedPolicy.layer("/state"), DesiredStore.layer("/state"))
       )
     )
     const events: Array<Pick<HostEvent, "kind" | "subject" | "message">> = []
     const state = Layer.mock(StateFile.StateFile, {
-      host: { id: hostId, epoch: HostEpoch.make("6".repeat(32)) },
-      record: (all) => Effect.sync(() => void events.push(...all))
+      host: { id: hostId, epoch: stateEpoch },
+      record: (all) => Effect.sync(() => void events.push(...all)),
+      failure: Effect.suspend(() => options.stateFailure ?? Effect.succeedNone)
     })
     const layer = OpIntake.layer.pipe(
       Layer.provideMerge(Executor.layer),
-      Layer.provideMerge(Layer.mergeAll(authz, OpNews.layer)),
+      Layer.provide(LocalOps.layer),
+      Layer.merge(Layer.merge(SignersIntake.layer, DesiredIntake.layer({ id: hostId, epoch: stateEpoch }))),
+      Layer.provideMerge(Layer.mergeAll(authz, OpNews.layer, TrustNews.layer)),
       Layer.provideMerge(Layer.mergeAll(stores, options.proxmox ?? proxmox)),
-      Layer.provide([options.files ?? model.layer, Mandate.mintLayer, NodeSignatureCrypto.layer, rootFiles, state]),
+      Layer.provide([wholeFiles(rootFiles, model), Mandate.mintLayer, NodeSignatureCrypto.layer, state]),
+      Layer.provide(options.files ?? model.layer),
       Layer.provideMerge(NodeCrypto.layer)
     )
     const scope = yield* Scope.make()
@@ -124,6 +170,16 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
       fromHub: (...ops: ReadonlyArray<SignedBytes>) =>
         run(Effect.flatMap(OpIntake.OpIntake, (intake) => intake.fromHub(ops))),
       fromConsole: (op: SignedBytes) => run(Effect.flatMap(OpIntake.OpIntake, (intake) => intake.fromConsole(op))),
+      signers: (...versions: ReadonlyArray<SignedBytes>) =>
+        run(Effect.flatMap(SignersIntake.SignersIntake, (intake) => intake.fromHub(versions))),
+      desired: (document: string) =>
+        run(Effect.flatMap(DesiredIntake.DesiredIntake, (intake) => intake.fromHub(document))),
+      /** Opens the logs, so that what follows begins with its own steps. */
+      opened: run(Effect.all([
+        Effect.flatMap(NonceStore.NonceStore, (store) => store.hostEpoch),
+        Effect.flatMap(OpJournal.OpJournal, (journal) => journal.open),
+        Effect.flatMap(AuditChain.AuditChain, (chain) => chain.head)
+      ])),
       recover: run(Effect.flatMap(Executor.Executor, (executor) => executor.recover)),
       kinds: () => events.map(({ kind }) => kind),
       messages: () => events.map(({ kind, message }) => `${kind} ${message}`)

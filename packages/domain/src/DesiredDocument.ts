@@ -1,0 +1,115 @@
+import { Either, ParseResult, Schema } from "effect"
+import { GuestIdentity } from "./GuestConfig.ts"
+import { HostEpoch, HostId } from "./HostId.ts"
+import { GuestType } from "./ProxmoxId.ts"
+import { parseStrictJson } from "./StrictJson.ts"
+import { EpochMillis } from "./Time.ts"
+
+export const desiredType = "felhom/desired/v1"
+
+/** The longest desired state of one host, in bytes. */
+export const longestDesired = 1024 * 1024
+
+/** How far a version may be above the one before it (protocol 4): a hub can't use up the numbers. */
+export const farthestDesiredVersion = 1_000_000
+
+const Tag = Schema.String.pipe(
+  Schema.pattern(/^[a-z0-9_][a-z0-9_\-+.]{0,63}$/, {
+    message: () => "a tag has 1 to 64 lower-case letters, digits, _, -, + or ., none of the last three first"
+  })
+)
+
+/** Which guest is meant: who it is, not where it stands (protocol 4), so that a vmid that is used again means nobody. */
+export const DesiredGuestKey = Schema.Struct({ type: GuestType, identity: GuestIdentity })
+export type DesiredGuestKey = typeof DesiredGuestKey.Type
+
+/**
+ * What one guest should be. What is not named is left as it is. Everything here can be undone, and nothing in it can say "destroy":
+ * `power: "stopped"` is a shutdown that nothing follows, protection can only be put on.
+ */
+export const DesiredGuest = Schema.Struct({
+  guest: DesiredGuestKey,
+  power: Schema.optional(Schema.Literal("running", "stopped")),
+  cores: Schema.optional(Schema.Int.pipe(Schema.between(1, 8192))),
+  /** MiB. */
+  memory: Schema.optional(Schema.Int.pipe(Schema.between(16, 64 * 1024 * 1024))),
+  onboot: Schema.optional(Schema.Boolean),
+  description: Schema.optional(Schema.String.pipe(Schema.maxLength(8192))),
+  tags: Schema.optional(Schema.Array(Tag).pipe(Schema.maxItems(64))),
+  protection: Schema.optional(Schema.Literal(true))
+})
+export type DesiredGuest = typeof DesiredGuest.Type
+
+const keyText = ({ identity: { hwaddrs, key, smbiosUuid, volumes }, type }: DesiredGuestKey): string =>
+  JSON.stringify([type, [...hwaddrs].sort(), [...volumes].sort(), smbiosUuid, key])
+
+/** What should be on a host. A guest that it does not name is left alone. */
+export const DesiredState = Schema.Struct({
+  guests: Schema.Array(DesiredGuest).pipe(
+    Schema.maxItems(1024),
+    Schema.filter((guests) =>
+      new Set(guests.map(({ guest }) => keyText(guest))).size === guests.length
+        ? undefined
+        : "a guest stands there twice"
+    )
+  )
+})
+export type DesiredState = typeof DesiredState.Type
+
+/** Whether it wishes for nothing at all. */
+export const isEmptyState = ({ guests }: DesiredState): boolean => guests.length === 0
+
+/**
+ * What a hub wishes a host to be (protocol 4). It is signed by nobody, and so can express only what may be undone. Closed at every
+ * level: what this version does not know refuses it.
+ */
+export const DesiredDocument = Schema.Struct({
+  typ: Schema.Literal(desiredType),
+  host: HostId,
+  /** The incarnation of the host's own stores, as its reports give it (`host.epoch`). */
+  hostEpoch: HostEpoch,
+  /** The incarnation of the hub's store: 128 random bits in lower-case hex. A new one is taken on an operator's signature only. */
+  epoch: HostEpoch,
+  version: Schema.Int.pipe(Schema.positive()),
+  issued: EpochMillis,
+  /** From then on nothing new is begun for it. */
+  expires: EpochMillis,
+  /** Only then may a state that wishes for nothing follow one that did. */
+  allowEmpty: Schema.optional(Schema.Boolean),
+  state: DesiredState
+}).pipe(
+  Schema.filter(({ expires, issued }) =>
+    expires > issued ? undefined : "it is over before it begins: expires is not later than issued"
+  )
+)
+export type DesiredDocument = typeof DesiredDocument.Type
+
+/** Bytes that are no desired state which this version knows. The last good one stands. */
+export class DesiredDocumentError extends Schema.TaggedError<DesiredDocumentError>()("DesiredDocumentError", {
+  reason: Schema.Literal("too-long", "json", "schema"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `it is no ${desiredType}: ${this.detail}`
+  }
+}
+
+const decode = Schema.decodeUnknownEither(DesiredDocument, { onExcessProperty: "error" })
+
+/** Reads it strictly: no key twice, no key unknown, whole numbers only. */
+export const decodeDesired = (bytes: Uint8Array): Either.Either<DesiredDocument, DesiredDocumentError> =>
+  Either.flatMap(
+    Either.mapLeft(
+      parseStrictJson(bytes, longestDesired),
+      ({ message, reason }) =>
+        new DesiredDocumentError({ reason: reason === "too-long" ? "too-long" : "json", detail: message })
+    ),
+    (json) =>
+      Either.mapLeft(decode(json), (error) =>
+        new DesiredDocumentError({
+          reason: "schema",
+          detail: ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, 3).map(({ message, path }) =>
+            (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`).slice(0, 300)
+          ).join("; ")
+        }))
+  )
