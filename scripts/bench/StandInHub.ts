@@ -49,8 +49,10 @@ export const startStandInHub = async (reportSeconds: number): Promise<StandInHub
         ops: [],
         signers: []
       }
-      response.writeHead(200, { "content-type": "application/json" })
-      response.end(JSON.stringify(envelope), () => {
+      const answer = JSON.stringify(envelope)
+      // With its length, as the hub itself answers.
+      response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(answer) })
+      response.end(answer, () => {
         reports += 1
         const told = waiting
         waiting = []

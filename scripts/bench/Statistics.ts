@@ -5,6 +5,12 @@ export const median = (values: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? upper : ((sorted[sorted.length / 2 - 1] ?? Number.NaN) + upper) / 2
 }
 
+/** The least value that so great a share of them does not exceed. NaN of none. */
+export const quantile = (values: ReadonlyArray<number>, share: number): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
 /** Median of ours over median of theirs: rounds differ more from each other than one figure does within a round. */
 export const ratio = (ours: ReadonlyArray<number>, theirs: ReadonlyArray<number>): number =>
   median(ours) / median(theirs)

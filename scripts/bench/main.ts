@@ -5,6 +5,7 @@ import * as Cycles from "./Cycles.ts"
 import * as Durable from "./Durable.ts"
 import { anyFailed, type Figure, tableOf } from "./Figure.ts"
 import * as HubCost from "./HubCost.ts"
+import * as HubLoad from "./HubLoad.ts"
 import * as Overshoot from "./Overshoot.ts"
 import { dist, stopAll } from "./Process.ts"
 import * as Signatures from "./Signatures.ts"
@@ -18,7 +19,8 @@ const benches: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> }
   overshoot: Overshoot.measure,
   signatures: Signatures.measure,
   durable: Durable.measure,
-  hub: HubCost.measure
+  hub: HubCost.measure,
+  load: HubLoad.measure
 }
 
 const machine = (): string => {
@@ -60,10 +62,15 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   })
 }
 
-const [first, ...others] = process.argv.slice(2)
-const ended = first === Cycles.childName
-  ? Cycles.child().then(() => 0)
-  : main(first === undefined ? [] : [first, ...others])
+/** Some benches do a part of theirs in a process of its own, which is this program again. */
+const children: { readonly [name: string]: (args: ReadonlyArray<string>) => Promise<void> } = {
+  [Cycles.childName]: Cycles.child,
+  [HubLoad.childName]: HubLoad.child
+}
+
+const [first = "", ...others] = process.argv.slice(2)
+const child = children[first]
+const ended = child === undefined ? main(first === "" ? [] : [first, ...others]) : child(others).then(() => 0)
 ended.then(
   (code) => {
     stopAll()

@@ -1,12 +1,14 @@
 import type { SignedBytes } from "@felhom/domain/Envelope"
 import type { Guest } from "@felhom/domain/Guest"
 import { Effect, Encoding } from "effect"
-import { randomBytes } from "node:crypto"
-import type { Signing, Stage } from "./Attack.ts"
+import { createHash, randomBytes } from "node:crypto"
+import { refOf, type Signing, type Stage } from "./Attack.ts"
 
 /** What an operator is shown of a guest, as the host said it. */
 export const seenOf = (guest: Guest) => {
-  if (guest.config.state !== "ok" || guest.snapshots.state !== "ok") throw new Error(`lxc/${guest.vmid} was not read`)
+  if (guest.config.state !== "ok" || guest.snapshots.state !== "ok") {
+    throw new Error(`${guest.type}/${guest.vmid} was not read`)
+  }
   const { hash, identity } = guest.config.value
   return {
     identity,
@@ -17,14 +19,11 @@ export const seenOf = (guest: Guest) => {
   }
 }
 
-/** The guest that every attack wants to see stopped hard: it runs, so it would show. */
-export const target = 9999
+/** What an op is made from. */
+export type Facts = Pick<Stage, "host" | "now" | "target" | "trust">
 
 /** An op that the host would do, if it were signed by who may: with what is given instead. */
-export const opOn = (
-  { guest, host, now, trust }: Pick<Stage, "guest" | "host" | "now" | "trust">,
-  instead: { readonly [key: string]: unknown } = {}
-) => ({
+export const opOn = ({ host, now, target, trust }: Facts, instead: { readonly [key: string]: unknown } = {}) => ({
   typ: "felhom/op/v1",
   host,
   hostEpoch: trust.opEpoch,
@@ -34,16 +33,16 @@ export const opOn = (
   exp: now + 3_600_000,
   storeSeqMin: trust.storeSeq,
   op: "guest.stop_hard",
-  target: { guest: { type: "lxc", vmid: target } },
-  expect: seenOf(guest(target)),
+  target: { guest: refOf(target) },
+  expect: seenOf(target),
   params: {},
   reason: "an attack",
   ...instead
 })
 
 /** The same for an op for which root's policy wants two people. */
-export const destroy = (stage: Pick<Stage, "guest" | "host" | "now" | "trust">) =>
-  opOn(stage, { op: "guest.destroy", params: { unreferencedDisks: true, acceptNoProvenBackup: true } })
+export const destroy = (facts: Facts) =>
+  opOn(facts, { op: "guest.destroy", params: { unreferencedDisks: true, acceptNoProvenBackup: true } })
 
 export const bytesOf = (op: unknown): Uint8Array =>
   new TextEncoder().encode(typeof op === "string" ? op : JSON.stringify(op))
@@ -57,6 +56,12 @@ export const signedBy = (op: unknown, ...hands: ReadonlyArray<Signing>): Effect.
   }))
 }
 
-/** The answer that carries this one op. */
-export const carrying = (op: unknown, ...hands: ReadonlyArray<Signing>) =>
-  Effect.map(signedBy(op, ...hands), (signed) => ({ ops: [signed] }))
+/** This one op, signed so. */
+export const carrying = (op: unknown, ...hands: ReadonlyArray<Signing>): Effect.Effect<ReadonlyArray<SignedBytes>> =>
+  Effect.map(signedBy(op, ...hands), (signed) => [signed])
+
+/** What an op is called in the agent's events: the SHA-256 of its payload, or of the text where that is no base64. */
+export const nameOf = ({ payload }: Pick<SignedBytes, "payload">): string => {
+  const bytes = Buffer.from(payload, "base64")
+  return createHash("sha256").update(bytes.toString("base64") === payload ? bytes : payload).digest("hex")
+}

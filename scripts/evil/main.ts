@@ -1,4 +1,8 @@
-import { perform } from "../story/Perform.ts"
-import { campaign } from "./Campaign.ts"
+import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { Effect } from "effect"
+import { exitCodeOf, run } from "./Cli.ts"
 
-perform("The evil hub", campaign)
+run(process.argv).pipe(
+  Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici]),
+  NodeRuntime.runMain({ teardown: (exit, onExit) => onExit(exitCodeOf(exit)) })
+)

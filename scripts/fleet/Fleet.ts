@@ -1,11 +1,11 @@
 import { FileSystem } from "@effect/platform"
 import { Console, Effect, Option, Ref } from "effect"
 import { randomUUID } from "node:crypto"
+import { letIn } from "../story/Enrolment.ts"
 import { makeToken, startHub } from "../story/Hub.ts"
 import { command, quote, seen, tell } from "../story/Narrator.ts"
 import { run, type Running, start } from "../story/Program.ts"
 import { type Simulator, startSimulator } from "../story/Simulator.ts"
-import { StoryFailed } from "../story/StoryFailed.ts"
 import { until } from "../story/Until.ts"
 
 const tokenId = "felhom-agent@pve!agent"
@@ -41,13 +41,12 @@ const enrolled = (
       FELHOM_AGENT_STATE_DIR: `${options.folder}/${name}`,
       FELHOM_AGENT_RUNTIME_DIR: `${options.folder}/${name}-run`
     }
-    const enrolment = { ...environment, FELHOM_AGENT_ENROL_TOKEN: oneTimeToken }
-    const shown = yield* run("main.js", ["enrol", "--once"], enrolment, [1])
-    const code = /^code +(\S+)$/m.exec(shown)?.[1]
-    if (code === undefined) return yield* new StoryFailed({ message: `${name} showed no code:\n${shown}` })
-    yield* command(`node dist/felhom.js accept ${code}    # read on ${name}: node dist/main.js enrol`)
-    yield* run("felhom.js", ["accept", code], options.admin)
-    yield* run("main.js", ["enrol", "--once"], enrolment)
+    yield* letIn({
+      host: environment,
+      admin: options.admin,
+      oneTimeToken,
+      accepting: (code) => command(`node dist/felhom.js accept ${code}    # read on ${name}: node dist/main.js enrol`)
+    })
     const agent = yield* start({
       name: `the agent of ${name}`,
       bundle: "main.js",

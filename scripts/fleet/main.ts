@@ -1,4 +1,6 @@
+import { onlyOnce } from "../story/OnlyOnce.ts"
 import { perform } from "../story/Perform.ts"
 import { fleet } from "./Fleet.ts"
 
-perform("The fleet", (step) => fleet(step, { once: process.argv.includes("--once") }))
+const once = onlyOnce("npm run fleet")
+perform("The fleet", (step) => fleet(step, { once }))

@@ -38,5 +38,14 @@ export const quote = (text: string): Effect.Effect<void> =>
     )
   )
 
+/** What is too long for a line of a terminal ends where the line does; the beginning tells. */
+export const line = (text: string): Effect.Effect<void> =>
+  Console.log(
+    text.split("\n").map((part) => {
+      const safe = displayText(part)
+      return `   ${safe.length > width ? `${safe.slice(0, width - 1)}…` : safe}`
+    }).join("\n")
+  )
+
 /** A command that the reader could type. */
 export const command = (text: string): Effect.Effect<void> => Console.log(`   ${dim("$")} ${text}`)

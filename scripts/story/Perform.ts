@@ -20,9 +20,12 @@ type Performance = (
   Scope.Scope | Cast | FileSystem.FileSystem | HttpClient.HttpClient
 >
 
-/** Plays it with real programs, as the main program of this process: ends with 0, or with 1 and the step that failed. */
-export const perform = (name: string, performance: Performance): void => {
-  const program = Effect.gen(function*() {
+/** Plays it with real programs; why it failed is told, with the step and the end of what each program wrote. */
+export const performed = (
+  name: string,
+  performance: Performance
+): Effect.Effect<void, { readonly message: string }, FileSystem.FileSystem | HttpClient.HttpClient> =>
+  Effect.gen(function*() {
     const step = yield* Ref.make("the beginning")
     yield* Effect.scoped(performance(step)).pipe(
       Effect.tapError((error) =>
@@ -32,13 +35,15 @@ export const perform = (name: string, performance: Performance): void => {
         )
       )
     )
-  }).pipe(
-    Effect.provideServiceEffect(Cast, Ref.make<ReadonlyArray<Running>>([])),
-    Effect.provide([NodeContext.layer, NodeHttpClient.layerUndici])
+  }).pipe(Effect.provideServiceEffect(Cast, Ref.make<ReadonlyArray<Running>>([])))
+
+/** The same, as the main program of this process: ends with 0, or with 1. */
+export const perform = (name: string, performance: Performance): void =>
+  NodeRuntime.runMain(
+    Effect.provide(performed(name, performance), [NodeContext.layer, NodeHttpClient.layerUndici]),
+    {
+      disableErrorReporting: true,
+      teardown: (exit, onExit) =>
+        onExit(Exit.match(exit, { onSuccess: () => 0, onFailure: (cause) => (Cause.isInterruptedOnly(cause) ? 0 : 1) }))
+    }
   )
-  NodeRuntime.runMain(program, {
-    disableErrorReporting: true,
-    teardown: (exit, onExit) =>
-      onExit(Exit.match(exit, { onSuccess: () => 0, onFailure: (cause) => (Cause.isInterruptedOnly(cause) ? 0 : 1) }))
-  })
-}

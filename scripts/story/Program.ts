@@ -92,7 +92,8 @@ export const start = (options: {
         ))
     }).pipe(
       Effect.timeoutFail({
-        duration: patience * 2,
+        // Beside others on two cores, a program takes many times as long to start.
+        duration: patience * 6,
         onTimeout: () => new StoryFailed({ message: `${options.name} was not ready in time:\n${logged.join("")}` })
       })
     )

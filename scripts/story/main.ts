@@ -1,4 +1,6 @@
+import { onlyOnce } from "./OnlyOnce.ts"
 import { perform } from "./Perform.ts"
 import { story } from "./Story.ts"
 
-perform("The story", (step) => story(step, { once: process.argv.includes("--once") }))
+const once = onlyOnce("npm start")
+perform("The story", (step) => story(step, { once }))

@@ -1,8 +1,10 @@
 import { describe, it } from "@effect/vitest"
 import { Work } from "@felhom/domain/ByteReader"
 import { concatBytes } from "@felhom/domain/SshWire"
-import { Either } from "effect"
+import { Effect, Either } from "effect"
 import { expect } from "vitest"
+import { type AnswerTarget, fuzzAnswers } from "../fuzz/AnswerTarget.ts"
+import { answerTargets } from "../fuzz/AnswerTargets.ts"
 import { payloadTargets } from "../fuzz/PayloadTargets.ts"
 import { signatureTargets } from "../fuzz/SignatureTargets.ts"
 import { differential, sshKeygen } from "../fuzz/SshKeygen.ts"
@@ -64,6 +66,36 @@ describe("a parser of what strangers send", () => {
     ]
     for (const fault of faults) expect(() => fuzz(fault, 200, seed)).toThrow()
   })
+})
+
+describe("an answer of a server that lies", () => {
+  it.scoped("is taken for an envelope or refused in words, whichever of 2,000 it is", () =>
+    Effect.gen(function*() {
+      const { accepted, refused } = yield* fuzzAnswers((yield* answerTargets).envelope, 2_000, seed)
+      expect(accepted).toBeGreaterThan(100)
+      expect(refused).toBeGreaterThan(100)
+    }))
+
+  it.scoped("is taken for Proxmox's or refused in words, whichever of 2,200 to 44 calls it is", () =>
+    Effect.gen(function*() {
+      const { proxmox } = yield* answerTargets
+      expect(proxmox).toHaveLength(44)
+      for (const target of proxmox) {
+        const { accepted, refused } = yield* fuzzAnswers(target, 50, seed)
+        expect([accepted > 0, refused > 0], target.name).toEqual([true, true])
+      }
+    }))
+
+  it.effect("that makes a client throw is found out", () =>
+    Effect.gen(function*() {
+      const target: AnswerTarget = {
+        name: "bad",
+        seeds: ["{}"],
+        ask: (status) => status === 200 ? Effect.dieMessage("undefined is not a function") : Effect.void
+      }
+      const defect = yield* Effect.flip(Effect.sandbox(fuzzAnswers(target, 50, seed)))
+      expect(String(defect)).toContain("undefined is not a function")
+    }))
 })
 
 describe("a signature that counts here", () => {

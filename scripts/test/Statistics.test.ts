@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { median, ratio, slopeOf } from "../bench/Statistics.ts"
+import { median, quantile, ratio, slopeOf } from "../bench/Statistics.ts"
 
 describe("the median", () => {
   it("is the middle value, whatever the order and however far the others are", () =>
@@ -8,6 +8,14 @@ describe("the median", () => {
   it("of an even number of values is between the two middle ones", () => expect(median([4, 1, 2, 100])).toBe(3))
 
   it("of nothing is no number", () => expect(median([])).toBeNaN())
+})
+
+it("a quantile is the least value that so many do not exceed", () => {
+  const values = Array.from({ length: 100 }, (_, index) => 100 - index)
+  expect(quantile(values, 0.99)).toBe(99)
+  expect(quantile([...values, 1000], 0.99)).toBe(100)
+  expect(quantile([5], 0.5)).toBe(5)
+  expect(quantile([], 0.99)).toBeNaN()
 })
 
 it("a ratio is of medians, so that one disturbed round does not move it", () =>

@@ -1,13 +1,15 @@
 import { Effect } from "effect"
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { opOn, signedBy } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "a signature with a text after its end",
   invariant: "what is not understood is not done",
-  answer: (stage) =>
-    Effect.map(signedBy(opOn(stage), stage.hands.anna), ({ payload, signatures }) => ({
-      ops: [{ payload, signatures: signatures.map((armor) => `${armor}and more\n`) }]
-    })),
-  seen: { kind: /^op\.refused$/, message: /stand alone|armor/ }
+  ops: (stage) =>
+    Effect.map(
+      signedBy(opOn(stage), stage.hands.anna),
+      ({ payload, signatures }) => [{ payload, signatures: signatures.map((armor) => `${armor}and more\n`) }]
+    ),
+  word: refused("armor", /stand alone/)
 }

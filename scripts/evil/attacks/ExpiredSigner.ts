@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "a signer whose time is over",
   invariant: "a revoked or expired signer never counts",
-  answer: (stage) => carrying(opOn(stage), stage.hands.expired),
-  seen: { kind: /^op\.refused$/, message: /until 2020/ }
+  ops: (stage) => carrying(opOn(stage), stage.hands.expired),
+  word: refused("expired", /until 2020/)
 }

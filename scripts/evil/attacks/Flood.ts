@@ -1,8 +1,9 @@
 import { Effect } from "effect"
-import type { Attack } from "../Attack.ts"
+import type { AnswerAttack } from "../Attack.ts"
 import { opOn, signedBy } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: AnswerAttack = {
   name: "sixty ops of strangers at once",
   invariant: "a flood of refusals is bounded",
   answer: (stage) =>
@@ -10,5 +11,5 @@ export const attack: Attack = {
       Effect.forEach(Array.from({ length: 60 }), () => signedBy(opOn(stage), stage.hands.stranger)),
       (ops) => ({ ops })
     ),
-  seen: { kind: /^op\.refused$/, message: /not on the allow-list/ }
+  word: refused("unlisted")
 }

@@ -1,13 +1,14 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an op for tomorrow",
   invariant: "no effect outside of the op's time",
-  answer: (stage) =>
+  ops: (stage) =>
     carrying(
       opOn(stage, { iat: stage.now, nbf: stage.now + 3_600_000, exp: stage.now + 7_200_000 }),
       stage.hands.anna
     ),
-  seen: { kind: /^op\.refused$/, message: /good from/ }
+  word: refused("too-early")
 }

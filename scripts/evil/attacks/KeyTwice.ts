@@ -1,13 +1,14 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an op that says two things in one place",
   invariant: "what is not understood is not done",
-  answer: (stage) =>
+  ops: (stage) =>
     carrying(
       JSON.stringify(opOn(stage)).replace("\"reason\":", "\"op\":\"hold.release\",\"reason\":"),
       stage.hands.anna
     ),
-  seen: { kind: /^op\.refused$/, message: /stands there twice/ }
+  word: refused("op-json", /stands there twice/)
 }

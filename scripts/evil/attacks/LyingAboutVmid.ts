@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn, seenOf } from "../Payload.ts"
+import { notWhatWasShown } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an operator who was told that one guest is another",
   invariant: "what was shown holds at the time of the call",
-  answer: (stage) => carrying(opOn(stage, { expect: seenOf(stage.guest(101)) }), stage.hands.anna),
-  seen: { kind: /^op\.(?:refused|failed)$/, message: /another guest/ }
+  ops: (stage) => carrying(opOn(stage, { expect: seenOf(stage.other) }), stage.hands.anna),
+  word: notWhatWasShown(/another guest/)
 }

@@ -1,15 +1,16 @@
-import type { Attack } from "../Attack.ts"
-import { carrying, opOn, seenOf, target } from "../Payload.ts"
+import type { OpsAttack } from "../Attack.ts"
+import { carrying, opOn, seenOf } from "../Payload.ts"
+import { notWhatWasShown } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an op from before a snapshot was taken",
   invariant: "what was shown holds at the time of the call",
-  answer: (stage) =>
+  ops: (stage) =>
     carrying(
       opOn(stage, {
-        expect: { ...seenOf(stage.guest(target)), snapshots: [{ name: "long-gone", takenAt: 1_700_000_000 }] }
+        expect: { ...seenOf(stage.target), snapshots: [{ name: "long-gone", takenAt: 1_700_000_000 }] }
       }),
       stage.hands.anna
     ),
-  seen: { kind: /^op\.(?:refused|failed)$/, message: /snapshot/ }
+  word: notWhatWasShown(/snapshot/)
 }

@@ -1,10 +1,10 @@
 import { Effect } from "effect"
-import type { Attack } from "../Attack.ts"
+import type { AnswerAttack } from "../Attack.ts"
+import { badHub } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: AnswerAttack = {
   name: "an answer that is no envelope",
   invariant: "what is not understood is not done",
   answer: () => Effect.succeed({ body: "{\"ops\": [" }),
-  alone: true,
-  seen: { kind: /^hub\.(?:refused|unreachable)$/, message: /./ }
+  word: badHub("hub.unreachable", /its answer is no envelope/)
 }

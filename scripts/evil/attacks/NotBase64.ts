@@ -1,9 +1,10 @@
 import { Effect } from "effect"
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "a payload that is no base64",
   invariant: "what is not understood is not done",
-  answer: () => Effect.succeed({ ops: [{ payload: "!!!!", signatures: ["none"] }] }),
-  seen: { kind: /^op\.refused$/, message: /base64/ }
+  ops: () => Effect.succeed([{ payload: "!!!!", signatures: ["none"] }]),
+  word: refused("encoding")
 }

@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, destroy } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "one person with two keys, counted twice",
   invariant: "the threshold of distinct signers is met",
-  answer: (stage) => carrying(destroy(stage), stage.hands.anna, stage.hands.annaAgain),
-  seen: { kind: /^op\.refused$/, message: /1 of the 2 signers/ }
+  ops: (stage) => carrying(destroy(stage), stage.hands.anna, stage.hands.annaAgain),
+  word: refused("threshold", /1 of the 2/)
 }

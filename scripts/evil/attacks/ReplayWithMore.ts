@@ -1,14 +1,16 @@
 import { Effect, Either, Encoding } from "effect"
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
+import { known } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "the same op once more, with one signature more",
   invariant: "a nonce leads to at most one call",
-  answer: (stage) => {
+  ops: (stage) => {
     const payload = Either.getOrThrow(Encoding.decodeBase64(stage.spent.payload))
-    return Effect.map(stage.hands.bert(payload), (more) => ({
-      ops: [{ ...stage.spent, signatures: [...stage.spent.signatures, more] }]
-    }))
+    return Effect.map(
+      stage.hands.bert(payload),
+      (more) => [{ ...stage.spent, signatures: [...stage.spent.signatures, more] }]
+    )
   },
-  seen: "silent"
+  word: known
 }

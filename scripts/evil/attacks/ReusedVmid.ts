@@ -1,19 +1,20 @@
-import type { Attack } from "../Attack.ts"
-import { carrying, opOn, seenOf, target } from "../Payload.ts"
+import type { OpsAttack } from "../Attack.ts"
+import { carrying, opOn, seenOf } from "../Payload.ts"
+import { notWhatWasShown } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "a number that another guest has by now",
   invariant: "what was shown holds at the time of the call",
-  answer: (stage) =>
+  ops: (stage) =>
     carrying(
       opOn(stage, {
         expect: {
-          ...seenOf(stage.guest(target)),
+          ...seenOf(stage.target),
           identity: { hwaddrs: ["BC:24:11:00:00:99"], volumes: [], smbiosUuid: null, key: null },
           volumes: []
         }
       }),
       stage.hands.anna
     ),
-  seen: { kind: /^op\.(?:refused|failed)$/, message: /another guest/ }
+  word: notWhatWasShown(/another guest/)
 }

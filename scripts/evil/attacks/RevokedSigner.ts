@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "a signer who was revoked",
   invariant: "a revoked or expired signer never counts",
-  answer: (stage) => carrying(opOn(stage), stage.hands.revoked),
-  seen: { kind: /^op\.refused$/, message: /revoked|revocation/ }
+  ops: (stage) => carrying(opOn(stage), stage.hands.revoked),
+  word: refused("revoked")
 }

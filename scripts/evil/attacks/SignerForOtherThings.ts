@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "a signer who may sign for other things only",
   invariant: "no destructive call without an operator's signature",
-  answer: (stage) => carrying(opOn(stage), stage.hands.elsewhere),
-  seen: { kind: /^op\.refused$/, message: /namespace/ }
+  ops: (stage) => carrying(opOn(stage), stage.hands.elsewhere),
+  word: refused("signer-namespace")
 }

@@ -1,10 +1,10 @@
 import { Effect } from "effect"
-import type { Attack } from "../Attack.ts"
+import type { AnswerAttack } from "../Attack.ts"
+import { badHub } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: AnswerAttack = {
   name: "an answer that never ends",
   invariant: "with the hub down the agent neither exits nor waits for ever",
   answer: () => Effect.succeed({ hangsAfter: "{\"typ\":" }),
-  alone: true,
-  seen: { kind: /^hub\.unreachable$/, message: /./ }
+  word: badHub("hub.unreachable", /it gave no answer within/)
 }

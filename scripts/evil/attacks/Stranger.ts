@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an op that a stranger signed",
   invariant: "no destructive call without an operator's signature",
-  answer: (stage) => carrying(opOn(stage), stage.hands.stranger),
-  seen: { kind: /^op\.refused$/, message: /not on the allow-list/ }
+  ops: (stage) => carrying(opOn(stage), stage.hands.stranger),
+  word: refused("unlisted")
 }

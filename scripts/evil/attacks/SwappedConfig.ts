@@ -1,13 +1,14 @@
-import type { Attack } from "../Attack.ts"
-import { carrying, opOn, seenOf, target } from "../Payload.ts"
+import type { OpsAttack } from "../Attack.ts"
+import { carrying, opOn, seenOf } from "../Payload.ts"
+import { notWhatWasShown } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an op for a configuration that was there before",
   invariant: "what was shown holds at the time of the call",
-  answer: (stage) =>
+  ops: (stage) =>
     carrying(
-      opOn(stage, { expect: { ...seenOf(stage.guest(target)), configHash: "0".repeat(64) } }),
+      opOn(stage, { expect: { ...seenOf(stage.target), configHash: "0".repeat(64) } }),
       stage.hands.anna
     ),
-  seen: { kind: /^op\.(?:refused|failed)$/, message: /has been changed/ }
+  word: notWhatWasShown(/has been changed/)
 }

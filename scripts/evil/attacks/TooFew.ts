@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, destroy } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an op that needs two people, with one of them",
   invariant: "the threshold of distinct signers is met",
-  answer: (stage) => carrying(destroy(stage), stage.hands.bert),
-  seen: { kind: /^op\.refused$/, message: /1 of the 2 signers/ }
+  ops: (stage) => carrying(destroy(stage), stage.hands.bert),
+  word: refused("threshold", /1 of the 2/)
 }

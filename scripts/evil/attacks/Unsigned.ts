@@ -1,9 +1,10 @@
-import type { Attack } from "../Attack.ts"
+import type { OpsAttack } from "../Attack.ts"
 import { carrying, opOn } from "../Payload.ts"
+import { refused } from "../Word.ts"
 
-export const attack: Attack = {
+export const attack: OpsAttack = {
   name: "an op that nobody signed",
   invariant: "no destructive call without an operator's signature",
-  answer: (stage) => carrying(opOn(stage)),
-  seen: { kind: /^op\.refused$/, message: /signers that this needs/ }
+  ops: (stage) => carrying(opOn(stage)),
+  word: refused("threshold", /0 of the 1/)
 }

@@ -1,0 +1,158 @@
+import fs from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
+import { relative } from "node:path"
+
+/** What goes wrong at one step. A process that is killed `after` a step has had its answer from the kernel and has told nobody. */
+export interface Trap {
+  /** The number of the step, counted from 0. */
+  readonly at: number
+  readonly how: "kill before" | "kill after" | "EIO" | "ENOSPC"
+}
+
+/** The durable steps of one folder's files so far, such as `fdatasync journal.log`, and which of them the trap was sprung at. */
+export interface Steps {
+  readonly seen: ReadonlyArray<string>
+  readonly sprung: string | undefined
+}
+
+interface Watch {
+  readonly folder: string
+  readonly trap: Trap | undefined
+  readonly seen: Array<string>
+  sprung: string | undefined
+}
+
+let watch: Watch | undefined
+
+/** What the numbers of open files stand for; a file that is renamed takes its number along. */
+const names = new Map<number, string>()
+
+const inside = (path: unknown): path is string =>
+  typeof path === "string" && watch !== undefined && (path === watch.folder || path.startsWith(`${watch.folder}/`))
+
+const die = (step: string): never => {
+  // Not through a stream: nothing of that would leave any more.
+  fs.writeSync(2, `${step}\n`)
+  process.kill(process.pid, "SIGKILL")
+  // The signal is delivered when the call returns to us.
+  throw new Error("still alive after SIGKILL")
+}
+
+const texts = { EIO: "i/o error", ENOSPC: "no space left on device" } as const
+
+const failure = (code: "EIO" | "ENOSPC", call: string): Error =>
+  Object.assign(new Error(`${code}: ${texts[code]}, ${call}`), { code, syscall: call })
+
+/** Counts the step. What it gives is to be thrown instead of doing it, or to be called once it is done. */
+const stepped = (
+  call: string,
+  path: string
+): { readonly error: Error | undefined; readonly done: () => void } => {
+  const current = watch
+  const nothing = { error: undefined, done: () => undefined }
+  if (current === undefined) return nothing
+  const step = `${call} ${relative(current.folder, path) || "."}`
+  current.seen.push(step)
+  if (current.trap === undefined || current.seen.length - 1 !== current.trap.at) return nothing
+  current.sprung = step
+  switch (current.trap.how) {
+    case "kill before":
+      return die(`before ${step}`)
+    case "kill after":
+      return { error: undefined, done: () => die(`after ${step}`) }
+    case "EIO":
+    case "ENOSPC":
+      return { error: failure(current.trap.how, call), done: () => undefined }
+  }
+}
+
+const trapped = async <A>(call: string, path: string, run: () => Promise<A>): Promise<A> => {
+  const { done, error } = stepped(call, path)
+  if (error !== undefined) throw error
+  const answer = await run()
+  done()
+  return answer
+}
+
+const { fdatasync, promises, writeSync } = fs
+const { mkdir, open, rename, rm } = promises
+
+const openTrapped: typeof promises.open = async (path, flags, mode) => {
+  if (!inside(path)) return open(path, flags, mode)
+  const handle = flags === "r"
+    ? await open(path, flags, mode)
+    : await trapped("open", path, () => open(path, flags, mode))
+  names.set(handle.fd, path)
+  for (const call of ["sync", "chmod", "writeFile"] as const) {
+    const real: (...args: ReadonlyArray<never>) => Promise<void> = handle[call].bind(handle)
+    Object.assign(handle, {
+      [call]: (...args: ReadonlyArray<never>) => trapped(call, names.get(handle.fd) ?? path, () => real(...args))
+    })
+  }
+  return handle
+}
+
+const renameTrapped: typeof promises.rename = async (from, to) => {
+  if (!inside(from) || !inside(to)) return rename(from, to)
+  await trapped("rename", to, () => rename(from, to))
+  for (const [fd, name] of names) if (name === from) names.set(fd, to)
+}
+
+const writeTrapped = (fd: number, bytes: Uint8Array): number => {
+  const name = names.get(fd)
+  if (name === undefined || !inside(name)) return writeSync(fd, bytes)
+  const { done, error } = stepped("write", name)
+  if (error !== undefined) {
+    // A disk that is full takes what it still can, and one that breaks has done so in the middle of something.
+    writeSync(fd, bytes.subarray(0, bytes.length >> 1))
+    throw error
+  }
+  const written = writeSync(fd, bytes)
+  done()
+  return written
+}
+
+const fdatasyncTrapped = (fd: number, callback: fs.NoParamCallback): void => {
+  const name = names.get(fd)
+  if (name === undefined || !inside(name)) return fdatasync(fd, callback)
+  const { done, error } = stepped("fdatasync", name)
+  if (error !== undefined) {
+    setImmediate(() => callback(error))
+    return
+  }
+  fdatasync(fd, (failed) => {
+    done()
+    callback(failed)
+  })
+}
+
+let installed = false
+
+/** Puts itself between Node's files and whoever calls them from now on: the agent's own code below is the one that ships. */
+const install = (): void => {
+  if (installed) return
+  installed = true
+  Object.assign(promises, {
+    open: openTrapped,
+    rename: renameTrapped,
+    mkdir: (path: string, options: fs.MakeDirectoryOptions) =>
+      inside(path) && !fs.existsSync(path)
+        ? trapped("mkdir", path, () => mkdir(path, options))
+        : mkdir(path, options),
+    rm: (path: string, options: fs.RmOptions) =>
+      inside(path) && fs.existsSync(path) ? trapped("rm", path, () => rm(path, options)) : rm(path, options)
+  })
+  Object.assign(fs, { writeSync: writeTrapped, fdatasync: fdatasyncTrapped })
+  syncBuiltinESMExports()
+}
+
+/**
+ * From now on every step that changes what is on the disk below this folder is counted, and the trap springs at its own. One
+ * folder at a time.
+ */
+export const setTrap = (folder: string, trap: Trap | undefined): () => Steps => {
+  install()
+  const current: Watch = { folder, trap, seen: [], sprung: undefined }
+  watch = current
+  return () => ({ seen: current.seen, sprung: current.sprung })
+}

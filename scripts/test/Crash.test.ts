@@ -1,0 +1,52 @@
+import { describe, it } from "@effect/vitest"
+import { Effect, Logger, LogLevel } from "effect"
+import { fileURLToPath } from "node:url"
+import { expect } from "vitest"
+import { failures, kills, type Point } from "../crash/Campaign.ts"
+
+const program = fileURLToPath(new URL("../../dist/crash-host.js", import.meta.url))
+
+const quiet = Logger.minimumLogLevel(LogLevel.None)
+
+const wrong = (points: ReadonlyArray<Point>) =>
+  points.flatMap(({ step, wrongs }) => wrongs.map((one) => `${step}: ${one}`))
+
+const steps = (points: ReadonlyArray<Point>) => new Set(points.map(({ step }) => step.replace(/\.\d+\.tmp$/, ".tmp")))
+
+describe("an agent whose process is killed in the middle", () => {
+  it.scopedLive(
+    "does every op once at most, tells the truth of it, and comes up again, at 60 steps of the disk and more",
+    () =>
+      Effect.gen(function*() {
+        const points = yield* kills(program, { nth: 2, ways: "in turn" })
+        expect(wrong(points)).toEqual([])
+        expect(points.length).toBeGreaterThanOrEqual(60)
+        // What the points are about: accepting, spending, journalling, compacting, and taking in what a hub sends.
+        for (
+          const file of [
+            "audit.log",
+            "nonces.log",
+            "journal.log",
+            "journal.log.new",
+            "accepted-desired.json",
+            "state.json"
+          ]
+        ) {
+          expect([...steps(points)].join("\n")).toContain(file)
+        }
+        const outcomes = new Set(points.flatMap((point) => point.outcomes))
+        // A harness that kills too late, or before anything is done, would see only one of them.
+        expect([...outcomes].sort()).toEqual(["op.failed after 0", "op.finished after 1"])
+      }).pipe(Effect.provide(quiet)),
+    300_000
+  )
+})
+
+describe("an agent whose disk fails", () => {
+  it.scopedLive("begins nothing on what it could not write, says so, and comes up again", () =>
+    Effect.gen(function*() {
+      const points = yield* failures({ nth: 4, ways: "in turn" })
+      expect(wrong(points)).toEqual([])
+      expect(points.length).toBeGreaterThanOrEqual(30)
+    }).pipe(Effect.provide(quiet)), 300_000)
+})
