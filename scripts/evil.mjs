@@ -1,4 +1,4 @@
-// npm run evil: a hub that lies, replays and forges, against a real agent and a simulated host. Ends with how many attacks were refused.
+// npm run evil: a hub that lies, replays and forges, against real agents on simulated hosts; npm run evil -- --help tells more. Ends with how many attacks were refused.
 import { play } from "./play.mjs"
 
 play("evil-hub.js")

@@ -27,7 +27,7 @@ const parts = {
   },
   files: {
     of: files("authz", "HostPolicy PolicyDocument Signers"),
-    by: ["authz/test", "agent/test/RootFiles.test.ts"]
+    by: ["agent/test/RootFiles.test.ts"]
   },
   policy: {
     of: files("authz", "Authz SignedDestruction OpRefused RateCap HubTime"),

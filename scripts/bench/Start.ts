@@ -48,7 +48,7 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
     found.report.push(report.millis)
     found.reportCpu.push(report.cpu)
     found.timer.push((await run(reference("timer.cjs"), [])).millis)
-    const loop = await untilReport(reference("loop.mjs"), ["3600000"], host, hub, folder)
+    const loop = await untilReport(reference("loop.cjs"), ["3600000"], host, hub, folder)
     found.loop.push(loop.millis)
     found.loopCpu.push(loop.cpu)
     found.version.push((await run(join(dist, "main.js"), ["--version"])).millis)

@@ -38,7 +38,7 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
   for (let round = 0; round < instances; round++) {
     agents.push(start(join(dist, "main.js"), ["daemon"], agentEnvironment(host, hub, folder)))
     const period = String(cycleSeconds * 1000)
-    loops.push(start(reference("loop.mjs"), [period], agentEnvironment(otherHost, otherHub, folder)))
+    loops.push(start(reference("loop.cjs"), [period], agentEnvironment(otherHost, otherHub, folder)))
     const exporter = await startExporter(installed)
     exporters.push(exporter.running)
     scrapes.push(scrapeEvery(exporter.url))

@@ -77,9 +77,16 @@ const trapped = async <A>(call: string, path: string, run: () => Promise<A>): Pr
 const { fdatasync, promises, writeSync } = fs
 const { mkdir, open, rename, rm } = promises
 
+const { O_CREAT, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants
+
+const isForReading = (flags: string | number | undefined): boolean =>
+  typeof flags === "number"
+    ? (flags & (O_CREAT | O_RDWR | O_TRUNC | O_WRONLY)) === 0
+    : flags === undefined || flags === "r"
+
 const openTrapped: typeof promises.open = async (path, flags, mode) => {
   if (!inside(path)) return open(path, flags, mode)
-  const handle = flags === "r"
+  const handle = isForReading(flags)
     ? await open(path, flags, mode)
     : await trapped("open", path, () => open(path, flags, mode))
   names.set(handle.fd, path)

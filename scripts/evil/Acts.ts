@@ -3,6 +3,7 @@ import { copies } from "./acts/Copies.ts"
 import { desiredStates, freeze } from "./acts/DesiredStates.ts"
 import { foreignMarkers } from "./acts/ForeignMarkers.ts"
 import { movedClock } from "./acts/MovedClock.ts"
+import { reusedNumber } from "./acts/ReusedNumber.ts"
 import { signersChain } from "./acts/SignersChain.ts"
 import { stolenToken } from "./acts/StolenToken.ts"
 import { attack as adoptedSigners } from "./attacks/AdoptedSigners.ts"
@@ -56,7 +57,7 @@ export const acts: ReadonlyArray<Act> = [
   movedClock,
   stolenToken,
   ...desiredStates,
-  inOneWorld("trust", [signersChain, freeze, foreignMarkers]),
+  inOneWorld("trust", [signersChain, freeze, reusedNumber]),
   plain([
     unsigned,
     stranger,
@@ -72,7 +73,7 @@ export const acts: ReadonlyArray<Act> = [
     future,
     tooLong,
     noEnvelope
-  ]),
+  ], [foreignMarkers]),
   plain([
     otherHost,
     otherEpoch,

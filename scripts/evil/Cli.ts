@@ -93,6 +93,11 @@ const real = Command.make(
   ({ folder, guest, listen, only, url }) =>
     Effect.gen(function*() {
       const wanted = yield* wantedBy(only)
+      if (!playableOnRealHosts.yes.some(wanted)) {
+        return yield* new Usage({
+          message: "none of these can be played on a real host; evil-hub list tells which can"
+        })
+      }
       const at = yield* address(listen)
       yield* played((step) => attackReal(step, { ...at, url: Option.getOrUndefined(url), vmid: guest, folder, wanted }))
     })

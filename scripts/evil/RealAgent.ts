@@ -1,5 +1,5 @@
 import { FileSystem } from "@effect/platform"
-import { Console, Effect, Either, Ref } from "effect"
+import { Console, Effect, Ref } from "effect"
 import { StoryFailed } from "../story/StoryFailed.ts"
 import { acts } from "./Acts.ts"
 import { type Arena, factsIn, obeyed, type Truth, untilReport } from "./Arena.ts"
@@ -37,8 +37,7 @@ const truthByReports = (hub: EvilHub): Truth => ({
   changes: Effect.sync(() =>
     new Set(
       hub.reports().flatMap(({ events }) => events).flatMap(({ kind, seq }) => kind === "op.started" ? [seq] : [])
-    )
-      .size
+    ).size
   )
 })
 
@@ -105,13 +104,5 @@ export const attackReal = (step: Ref.Ref<string>, real: RealAgent) =>
         `-      ${attack.name}\n       not played: it takes hands at the host; evil-hub without "real" plays it on a simulated one`
       )
     }
-    const all = yield* Ref.get(verdicts)
-    yield* concluded(all, Console.log)
-    if (
-      all.every(({ verdict }) =>
-        Either.isLeft(verdict)
-      )
-    ) {
-      return yield* new StoryFailed({ message: "no attack was refused: was the agent's hub this one?" })
-    }
+    yield* concluded(yield* Ref.get(verdicts), Console.log)
   })

@@ -97,9 +97,13 @@ const clockScript = (offsetFile: string) =>
   `const { readFileSync } = require("node:fs")
 const real = Date.now
 let offset = 0
-const look = () => { try { offset = Number(readFileSync(${
-    JSON.stringify(offsetFile)
-  }, "utf8")) || 0 } catch { offset = 0 } }
+const look = () => {
+  try {
+    offset = Number(readFileSync(${JSON.stringify(offsetFile)}, "utf8"))
+  } catch {
+    offset = 0
+  }
+}
 look()
 setInterval(look, 100).unref()
 Date.now = () => real() + offset
@@ -126,7 +130,9 @@ export const makeWorld = (options: {
     const on = options.on ?? (yield* makeHost(options.folder, options.name))
     const hub = yield* startEvilHub()
     const offsetFile = `${folder}/clock-offset`
-    yield* Effect.mapError(fs.writeFileString(`${folder}/clock.cjs`, clockScript(offsetFile)), failed)
+    if (options.clock === true) {
+      yield* Effect.mapError(fs.writeFileString(`${folder}/clock.cjs`, clockScript(offsetFile)), failed)
+    }
     const own = { FELHOM_AGENT_RUNTIME_DIR: `${folder}/run`, FELHOM_AGENT_STATE_DIR: state }
     const environment = {
       ...on.environment,

@@ -16,11 +16,15 @@ export const beginDrill = Effect.gen(function*() {
       Queue.offer(lines, "")
     )
   )
+  /** Gives the last line, by which all of it is judged. */
   const telling = Effect.gen(function*() {
+    let last = ""
     for (let text = yield* Queue.take(lines); text !== ""; text = yield* Queue.take(lines)) {
-      yield* (text.startsWith("FAILED") ? tell(text) : line(text))
+      if (last !== "") yield* (last.startsWith("FAILED") ? tell(last) : line(last))
+      last = text
     }
-    yield* Fiber.join(playing)
+    yield* Effect.tapError(Fiber.join(playing), () => line(last))
+    return last
   })
   return { telling }
 })

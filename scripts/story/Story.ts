@@ -232,11 +232,11 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
         "lied, replayed, forged and flooded, with all that operators ever signed. First each host did what its operator signed; " +
         "what counts then is the host's own word that it is as it was, and the agent's reason:"
     )
-    yield* drill.telling
+    const outcome = yield* drill.telling
 
     yield* Ref.set(step, "the end")
     const took = humanDuration((yield* Clock.currentTimeMillis) - began)
-    yield* Console.log(`\nThat was the story, in ${took}.`)
+    yield* Console.log(`\nThat was the story, in ${took}, and this is what came of the attacks:\n\n${outcome}`)
     if (!options.once) {
       yield* Console.log("\nAll of it goes on running. To look around, in another terminal:\n")
       for (const [name, value] of Object.entries(operatorEnvironment)) yield* Console.log(`  export ${name}='${value}'`)

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { Effect, Logger, LogLevel } from "effect"
 import { fileURLToPath } from "node:url"
 import { expect } from "vitest"
-import { failures, kills, type Point } from "../crash/Campaign.ts"
+import { failures, kills, type Point, spendingKills } from "../crash/Campaign.ts"
 
 const program = fileURLToPath(new URL("../../dist/crash-host.js", import.meta.url))
 
@@ -28,6 +28,7 @@ describe("an agent whose process is killed in the middle", () => {
             "nonces.log",
             "journal.log",
             "journal.log.new",
+            "accepted-signers.json",
             "accepted-desired.json",
             "state.json"
           ]
@@ -38,8 +39,18 @@ describe("an agent whose process is killed in the middle", () => {
         // A harness that kills too late, or before anything is done, would see only one of them.
         expect([...outcomes].sort()).toEqual(["op.failed after 0", "op.finished after 1"])
       }).pipe(Effect.provide(quiet)),
-    300_000
+    600_000
   )
+})
+
+describe("a record of nonces whose process is killed while it is written anew", () => {
+  it.scopedLive("holds every nonce that was answered for as spent", () =>
+    Effect.gen(function*() {
+      const points = yield* spendingKills(program, { nth: 3, ways: "in turn", from: "the rewrite" })
+      expect(wrong(points)).toEqual([])
+      expect(points.length).toBeGreaterThanOrEqual(3)
+      expect(points.every(({ outcomes: [outcome] }) => Number.parseInt(outcome ?? "", 10) > 10_000)).toBe(true)
+    }).pipe(Effect.provide(quiet)), 600_000)
 })
 
 describe("an agent whose disk fails", () => {
@@ -48,5 +59,5 @@ describe("an agent whose disk fails", () => {
       const points = yield* failures({ nth: 4, ways: "in turn" })
       expect(wrong(points)).toEqual([])
       expect(points.length).toBeGreaterThanOrEqual(30)
-    }).pipe(Effect.provide(quiet)), 300_000)
+    }).pipe(Effect.provide(quiet)), 600_000)
 })

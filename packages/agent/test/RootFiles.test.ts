@@ -2,7 +2,10 @@ import { describe, it } from "@effect/vitest"
 import { AcceptedPolicy } from "@felhom/authz/AcceptedPolicy"
 import { AcceptedSigners } from "@felhom/authz/AcceptedSigners"
 import * as HostPolicy from "@felhom/authz/HostPolicy"
+import { highestThreshold, thresholdFor, usualPolicy } from "@felhom/authz/PolicyDocument"
 import * as Signers from "@felhom/authz/Signers"
+import { Sha256Hex } from "@felhom/domain/Sha256"
+import { KeptDocumentError } from "@felhom/durable/KeptDocument"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import { Effect, Layer, Option } from "effect"
@@ -18,33 +21,38 @@ b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
 -----END OPENSSH PRIVATE KEY-----
 `
 
+type Accepted = (typeof AcceptedPolicy.Service)["current"]
+
 /** Root's files in a folder of the real file system. */
-const rootsFiles = Effect.gen(function*() {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-root-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
-  const at = {
-    allowed: join(folder, "allowed_signers"),
-    revoked: join(folder, "revoked_keys"),
-    policy: join(folder, "policy.json")
-  }
-  const layer = Layer.merge(
-    Signers.layer({ allowed: at.allowed, revoked: { path: at.revoked, required: false } }),
-    HostPolicy.layer(at.policy)
-  ).pipe(Layer.provide([
-    NodeDurableFile.layer,
-    NodeCrypto.layer,
-    Layer.mock(AcceptedSigners, { current: Effect.succeedNone }),
-    Layer.mock(AcceptedPolicy, { current: Effect.succeedNone })
-  ]))
-  const context = yield* Layer.build(layer)
-  return {
-    at,
-    signers: Effect.provide(Effect.flatMap(Signers.Signers, ({ current }) => current), context),
-    policy: Effect.provide(Effect.flatMap(HostPolicy.HostPolicy, ({ current }) => current), context)
-  }
-})
+const rootsFilesWith = (accepted: Accepted, required = false) =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-root-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const at = {
+      allowed: join(folder, "allowed_signers"),
+      revoked: join(folder, "revoked_keys"),
+      policy: join(folder, "policy.json")
+    }
+    const layer = Layer.merge(
+      Signers.layer({ allowed: at.allowed, revoked: { path: at.revoked, required } }),
+      HostPolicy.layer(at.policy)
+    ).pipe(Layer.provide([
+      NodeDurableFile.layer,
+      NodeCrypto.layer,
+      Layer.mock(AcceptedSigners, { current: Effect.succeedNone }),
+      Layer.mock(AcceptedPolicy, { current: accepted })
+    ]))
+    const context = yield* Layer.build(layer)
+    return {
+      at,
+      signers: Effect.provide(Effect.flatMap(Signers.Signers, ({ current }) => current), context),
+      policy: Effect.provide(Effect.flatMap(HostPolicy.HostPolicy, ({ current }) => current), context)
+    }
+  })
+
+const rootsFiles = rootsFilesWith(Effect.succeedNone)
 
 type Path = { readonly allowed: string; readonly revoked: string }
 
@@ -127,6 +135,17 @@ describe("nobody may sign by an allow-list", () => {
       expect([found.signers.signers, found.problem]).toEqual([[], Option.none()])
     }))
 
+  it.scoped("without the revoked keys that somebody configured", () =>
+    Effect.gen(function*() {
+      const { at, signers } = yield* rootsFilesWith(Effect.succeedNone, true)
+      writeFileSync(at.allowed, anna)
+      expect((yield* Effect.flip(signers)).message).toMatch(
+        /the list of revoked keys .* is configured and is not there/
+      )
+      writeFileSync(at.revoked, "")
+      expect((yield* signers).signers.signers).toHaveLength(1)
+    }))
+
   it.scoped("with lines that end in CRLF is read as the same list", () =>
     Effect.gen(function*() {
       const { at, signers } = yield* rootsFiles
@@ -139,7 +158,7 @@ describe("nobody may sign by an allow-list", () => {
       const { at, signers } = yield* rootsFiles
       writeFileSync(at.allowed, anna)
       const good = yield* signers
-      expect(good.problem).toEqual(Option.none())
+      expect([good.problem, good.held, good.followed]).toEqual([Option.none(), Option.none(), false])
       expect((yield* signers).signers).toBe(good.signers)
       chmodSync(at.allowed, 0o646)
       const open = yield* signers
@@ -154,12 +173,13 @@ describe("root's policy", () => {
   it.scoped("that everybody can write to, or that is a folder, lets nothing be destroyed", () =>
     Effect.gen(function*() {
       const { at, policy } = yield* rootsFiles
-      expect(yield* policy).toMatchObject({ sha256: null, problem: Option.none() })
+      const usual = { threshold: 1, thresholds: {}, softwareKeys: true, verification: false }
+      expect(yield* policy).toMatchObject({ sha256: null, problem: Option.none(), policy: { signatures: usual } })
       mkdirSync(at.policy)
       expect(Option.getOrThrow((yield* policy).problem)).toContain("illegal operation on a directory")
       rmSync(at.policy, { recursive: true })
       writeFileSync(at.policy, `{"typ":"felhom/policy/v1","signatures":{"threshold":2}}`)
-      expect((yield* policy).policy.signatures.threshold).toBe(2)
+      expect((yield* policy).policy.signatures).toEqual({ ...usual, threshold: 2 })
       chmodSync(at.policy, 0o666)
       const open = yield* policy
       expect(open.policy.signatures.threshold).toBe(2)
@@ -181,5 +201,31 @@ describe("root's policy", () => {
         writeFileSync(at.policy, text)
         expect(Option.getOrThrow((yield* policy).problem), text).toMatch(why)
       }
+    }))
+
+  it.scoped("gives way to the one that operators signed for, while it is the one that they knew", () =>
+    Effect.gen(function*() {
+      const widened = { sha256: Sha256Hex.make("a".repeat(64)), policy: usualPolicy }
+      const none = yield* rootsFilesWith(Effect.succeedSome({ ...widened, anchor: null }))
+      expect(yield* none.policy).toMatchObject({ sha256: widened.sha256, root: null, problem: Option.none() })
+      writeFileSync(
+        none.at.policy,
+        `{"typ":"felhom/policy/v1","signatures":{"threshold":2,"thresholds":{"hold.release":3}}}`
+      )
+      const own = yield* none.policy
+      expect(own.sha256).toBe(own.root)
+      expect(own.sha256).not.toBe(widened.sha256)
+      expect(thresholdFor(own.policy, "hold.release")).toBe(3)
+      expect(thresholdFor(own.policy, "guest.destroy")).toBe(2)
+      expect(highestThreshold(own.policy)).toBe(3)
+      expect(highestThreshold({ ...own.policy, signatures: { ...own.policy.signatures, thresholds: {} } })).toBe(2)
+      expect(yield* none.policy).toEqual(own)
+    }))
+
+  it.scoped("beside one that operators signed for and that can't be read lets nothing be destroyed", () =>
+    Effect.gen(function*() {
+      const broken = new KeptDocumentError({ reason: "unreadable", path: "/state/accepted-policy.json", detail: "why" })
+      const { policy } = yield* rootsFilesWith(Effect.fail(broken))
+      expect((yield* policy).problem).toEqual(Option.some(broken.message))
     }))
 })

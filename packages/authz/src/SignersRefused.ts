@@ -5,7 +5,6 @@ import { signatureAdvice, SignatureReason } from "./SignatureRefused.ts"
 /** Every way in which a version of the fleet's signers can be refused beyond its signatures' own. */
 const ownReasons = [
   "size",
-  "rate",
   "encoding",
   "json",
   "schema",
@@ -30,7 +29,6 @@ const makeAnew = "make it anew and let it be signed"
 
 const next: { readonly [reason in OwnReason]: string } = {
   size: "make it smaller; a list has 64 KiB at most and 16 signatures",
-  rate: "it is looked at again in a minute",
   encoding: "publish the signed bytes in base64, as they were signed",
   json: "make and sign it anew with a tool of this host's version",
   schema: "make and sign it anew with a tool of this host's version",

@@ -252,7 +252,7 @@ describe("the file that keeps the fleet's signers", () => {
       for (const bad of bads) {
         files.put(keptPath, bad)
         yield* Effect.gen(function*() {
-          const error = yield* Effect.flip(reading)
+          const error = yield* Effect.flip(Effect.asVoid(reading))
           expect(error.reason).toBe("store")
           expect(error.message).toContain(keptPath)
           expect((yield* Effect.flip(follow(one))).reason).toBe("store")

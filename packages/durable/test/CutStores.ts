@@ -1,4 +1,5 @@
 import type { Effect } from "effect"
+import { keptKeeper } from "./KeptKeeper.ts"
 import { type Campaign, powerCuts, type Tally } from "./PowerCuts.ts"
 import { storesKeeper } from "./StoresKeeper.ts"
 import { wordsKeeper } from "./WordsKeeper.ts"
@@ -9,6 +10,7 @@ export const cutStores: ReadonlyArray<{
   readonly share: number
   readonly cut: (campaign: Campaign) => Effect.Effect<Tally>
 }> = [
-  { name: wordsKeeper.name, share: 0.9, cut: (campaign) => powerCuts(wordsKeeper, campaign) },
+  { name: wordsKeeper.name, share: 0.8, cut: (campaign) => powerCuts(wordsKeeper, campaign) },
+  { name: keptKeeper.name, share: 0.1, cut: (campaign) => powerCuts(keptKeeper, campaign) },
   { name: storesKeeper.name, share: 0.1, cut: (campaign) => powerCuts(storesKeeper, campaign) }
 ]

@@ -10,7 +10,7 @@ import { Envelope } from "@felhom/domain/Envelope"
 import { signatureHeader } from "@felhom/domain/HostKey"
 import type { HostReport } from "@felhom/domain/HostReport"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { AnswerLate, limitedTo } from "@felhom/domain/port/AnswerLimit"
+import { AnswerLate, isKnownToEnd } from "@felhom/domain/port/AnswerLimit"
 import { reportPath } from "@felhom/domain/ReportRoute"
 import { ConfigError, Context, Effect, Either, Layer, Option, ParseResult, Redacted, Schema } from "effect"
 import { HubClientConfig } from "./HubClientConfig.ts"
@@ -105,7 +105,8 @@ export const make = (
       )
     }
     const base = url.href.replace(/\/+$/, "")
-    const { client, within } = limitedTo(http, exchangeLimitMillis)
+    const ends = isKnownToEnd(http, exchangeLimitMillis)
+    const client = ends ? http : HttpClient.withTracerPropagation(http, false)
 
     const fail: Fail = (reason, detail, retryAfterSeconds) =>
       new HubError({
@@ -177,7 +178,10 @@ export const make = (
                 return fail("malformed", `its answer is longer than ${answerLimit} bytes`)
             }
           }),
-          (exchanged) => within(exchanged, late),
+          (exchanged) =>
+            ends
+              ? exchanged
+              : Effect.timeoutFail(exchanged, { duration: exchangeLimitMillis, onTimeout: late }),
           Effect.filterOrFail(
             (envelope) => envelope.host === report.host.id && envelope.hostEpoch === report.host.epoch,
             (envelope) => fail("wrong-host", `its answer is for host ${envelope.host}, epoch ${envelope.hostEpoch}`)

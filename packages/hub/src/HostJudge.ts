@@ -13,19 +13,20 @@ import { InventoryFacts, ReportFacts } from "./HostFacts.ts"
 import { HubUptime } from "./HubUptime.ts"
 import { opConcerns } from "./OpConcerns.ts"
 import { fairPresence } from "./Presence.ts"
+import { rememberedJson } from "./RememberedJson.ts"
 import { type Behind, behindConcern, hostsBehind } from "./SignersBehind.ts"
 import type { StoreError } from "./StoreError.ts"
 
 const Row = Schema.Struct({
-  identity: Schema.parseJson(ReportingHost),
+  identity: rememberedJson(ReportingHost),
   sequence: Schema.NullOr(Schema.Int),
   firstSeen: EpochMillis,
   lastSeen: EpochMillis,
   takenAt: EpochMillis,
   promisedSeconds: Schema.Number,
   lastSelftest: Schema.NullOr(EpochMillis),
-  inventoryFacts: Schema.NullOr(Schema.parseJson(InventoryFacts)),
-  reportFacts: Schema.parseJson(ReportFacts),
+  inventoryFacts: Schema.NullOr(rememberedJson(InventoryFacts)),
+  reportFacts: rememberedJson(ReportFacts),
   staleRun: Schema.Int,
   staleSequence: Schema.NullOr(Schema.Int),
   events: Schema.Int,

@@ -2,7 +2,8 @@ import { HostId } from "@felhom/domain/HostId"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import { Clock, Context, Effect, Layer, Option, type Redacted, Redacted as RedactedModule, Schema } from "effect"
 import { Database } from "./Database.ts"
-import { StoreError } from "./StoreError.ts"
+import { rememberedJson } from "./RememberedJson.ts"
+import type { StoreError } from "./StoreError.ts"
 
 /** What a token may do: `host` sends reports, the others belong to people (protocol 1). */
 export const TokenRole = Schema.Literal("host", "viewer", "operator", "admin")
@@ -66,39 +67,23 @@ export const base64Url = (hex: string): string =>
 /** The shape that every token has; whatever else comes along is not worth a look into the store. */
 const tokenPattern = /^felhom_(?:host|viewer|operator|admin)_[A-Za-z0-9_-]{43}$/
 
-const RowText = Schema.Struct({ text: Schema.String })
-const decodeRow = Schema.decode(Schema.parseJson(TokenRow))
-
-/** So many rows are remembered as they decoded; beyond that all are decoded anew. */
-const rememberedRows = 20_000
+const Kept = Schema.Struct({ row: rememberedJson(TokenRow) })
 
 const make = Effect.gen(function*() {
-  const { path, read, readText, sql, write } = yield* Database
+  const { read, readText, sql, write } = yield* Database
   const crypto = yield* Crypto
   const columns = sql.literal(
     "hash, role, label, created_at AS \"createdAt\", host_id AS \"hostId\", revoked_at AS \"revokedAt\""
   )
-  // Read for each report, as `token revoke` beside a running hub counts from the next one on; decoded when it says another thing.
-  const decoded = new Map<string, TokenRow>()
-  const rowIn = (text: string): Effect.Effect<TokenRow, StoreError> => {
-    const known = decoded.get(text)
-    return known !== undefined ? Effect.succeed(known) : Effect.mapBoth(decodeRow(text), {
-      onFailure: (cause) => new StoreError({ reason: "corrupt", path, detail: cause.message }),
-      onSuccess: (row) => {
-        if (decoded.size >= rememberedRows) decoded.clear()
-        decoded.set(text, row)
-        return row
-      }
-    })
-  }
+  // Read for each report: a `token revoke` beside a running hub counts from the next one on.
   const byHash = (hash: string) =>
-    Effect.flatMap(
-      readText(RowText, {
+    Effect.map(
+      readText(Kept, {
         sql: `SELECT json_object('hash', hash, 'role', role, 'label', label, 'createdAt', created_at, 'hostId', host_id,
-          'revokedAt', revoked_at) AS text FROM token WHERE hash = ?`,
+          'revokedAt', revoked_at) AS row FROM token WHERE hash = ?`,
         parameters: [hash]
       }),
-      ([row]) => row === undefined ? Effect.succeedNone : Effect.asSome(rowIn(row.text))
+      ([kept]) => Option.fromNullable(kept?.row)
     )
 
   return TokenStore.of({

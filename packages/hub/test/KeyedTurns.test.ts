@@ -47,25 +47,41 @@ describe("turns by key", () => {
       expect(log).toEqual(["next"])
     }))
 
-  it.effect("are not kept by who stopped waiting for one, before or after it was given", () =>
+  it.effect("are not kept by who stopped waiting for one", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const { alone } = yield* KeyedTurns.make
       const first = yield* held("first", log)
-      const working = yield* Effect.fork(alone("a")(first.work))
+      yield* Effect.fork(alone("a")(first.work))
       yield* settled
-      const [early, late] = yield* Effect.all([
-        Effect.fork(alone("a")(Effect.sync(() => log.push("early")))),
-        Effect.fork(alone("a")(Effect.sync(() => log.push("late"))))
-      ])
+      const early = yield* Effect.fork(alone("a")(Effect.sync(() => log.push("early"))))
       const last = yield* Effect.fork(alone("a")(Effect.sync(() => log.push("last"))))
       yield* settled
       yield* Fiber.interrupt(early)
       yield* Deferred.succeed(first.gate, undefined)
-      // In the very moment in which the first passes its turn on.
-      yield* Effect.zipRight(Fiber.await(working), Fiber.interrupt(late))
       yield* Fiber.join(last)
-      expect(log.filter((name) => name !== "late")).toEqual(["first", "last"])
-      yield* alone("a")(Effect.void)
+      expect(log).toEqual(["first", "last"])
+    }))
+
+  it.effect("are passed on by who is stopped in the moment in which it was given one", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const { alone } = yield* KeyedTurns.make
+      const first = yield* held("first", log)
+      const waiting = yield* Deferred.make<Fiber.RuntimeFiber<number>>()
+      // Nobody comes between the end of the first one's turn and what follows it.
+      yield* Effect.fork(Effect.flatMap(
+        Deferred.await(waiting),
+        (stopped) => Effect.map(alone("a")(first.work), () => stopped.unsafeInterruptAsFork(stopped.id()))
+      ))
+      yield* settled
+      const stopped = yield* Effect.fork(Effect.zipRight(settled, alone("a")(Effect.sync(() => log.push("stopped")))))
+      yield* Deferred.succeed(waiting, stopped)
+      yield* Effect.repeatN(settled, 5)
+      const last = yield* Effect.fork(alone("a")(Effect.sync(() => log.push("last"))))
+      yield* settled
+      yield* Deferred.succeed(first.gate, undefined)
+      yield* Fiber.join(last)
+      expect(log).toEqual(["first", "last"])
     }))
 })

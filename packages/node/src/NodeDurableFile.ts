@@ -62,7 +62,7 @@ const trusted = async (path: string): Promise<Uint8Array> => {
 /** Undefined when there is no such file, which is no failure: most of root's files are looked for each cycle and seldom there. */
 const contentOf = async (path: string): Promise<Uint8Array | undefined> => {
   try {
-    return await readFile(path)
+    return await trusted(path)
   } catch (error) {
     if (hasCode(error, "ENOENT")) return undefined
     throw error

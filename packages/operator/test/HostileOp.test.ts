@@ -93,6 +93,13 @@ describe("what is shown before a signature", () => {
     for (const line of table) expect(allowed(line)).toBe(true)
   })
 
+  it("says that to accept an unproven backup changes nothing yet", () => {
+    const sight = sightWith([identified(101)])
+    const accepting = destroyIn(sight, { params: { unreferencedDisks: false, acceptNoProvenBackup: true } })
+    expect(shown(accepting, sight).join("\n")).toContain("hosts prove none yet and would do it without this, too")
+    expect(shown(destroyIn(sight), sight).join("\n")).not.toContain("hosts prove")
+  })
+
   it("asks for the number where a name can't say which guest is meant", () => {
     const asked = (name: string | null, ...others: ReadonlyArray<string>) => {
       const guests = [

@@ -1,4 +1,5 @@
 import { describe, it } from "@effect/vitest"
+import { nothingRevoked, readRevocationList } from "@felhom/authz/RevocationList"
 import { HostId } from "@felhom/domain/HostId"
 import { FleetId } from "@felhom/domain/SignersDocument"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
@@ -8,7 +9,7 @@ import { nextVersion } from "@felhom/operator/SignersProposal"
 import { heldIn, type Trail, trailOf } from "@felhom/operator/SignersTrail"
 import { changeWords, listWords } from "@felhom/operator/SignersWords"
 import { paint } from "@felhom/operator/Table"
-import { Effect, Layer } from "effect"
+import { Effect, Either, Layer } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { expect } from "vitest"
 import { hostId } from "./HostBuilder.ts"
@@ -62,6 +63,22 @@ describe("a list of signers", () => {
         }
         expect(lines.filter((line) => line.startsWith("  comes") || line.startsWith("  may sign"))).toHaveLength(1)
       }
+    }).pipe(Effect.provide(services)))
+
+  it.effect("says whose key comes back that was revoked, and marks whose is", () =>
+    Effect.gen(function*() {
+      const carla = key()
+      const { reading: { signers } } = yield* trailWith(`anna ${key()}\ncarla ${carla}\n`)
+      const revoked = Either.getOrThrow(readRevocationList(new TextEncoder().encode(`${carla}\n`)))
+      const out = { signers, revoked }
+      const back = { signers, revoked: nothingRevoked }
+      expect(plain(yield* changeWords(out, back)).join("\n")).toMatch(
+        /PARDONED +"carla" {2}ssh-ed25519 SHA256:\S+; it was revoked/
+      )
+      expect(plain(yield* changeWords(back, out)).join("\n")).toMatch(/REVOKED +"carla"/)
+      const standing = plain(yield* listWords(out))
+      expect(standing[1]).toMatch(/"carla" .*; REVOKED$/)
+      expect(standing.join("\n")).toContain("ops 1: \"anna\"")
     }).pipe(Effect.provide(services)))
 
   it.effect("shows names as they were written", () =>

@@ -27,7 +27,7 @@ export interface ProxmoxApi
 /**
  * Typed calls to one node of Proxmox VE over its API, as the configured token.
  *
- * At most two calls are in flight and each ends within 60 s; answers above 16 MiB are refused. Writes are sent once and never
+ * At most two calls are in flight and each request ends within 60 s; answers above 16 MiB are refused. Writes are sent once and never
  * again: when one gets no answer its error has the reason `outcome-unknown`. A read is repeated once if the server closed the
  * idle connection under it. Lists name the rows that could not be read instead of failing.
  *

@@ -1,7 +1,7 @@
-import { type HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
+import { HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
 import { boundedText } from "@felhom/domain/BoundedBody"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
-import { AnswerLate, limitedTo } from "@felhom/domain/port/AnswerLimit"
+import { AnswerLate, isKnownToEnd } from "@felhom/domain/port/AnswerLimit"
 import { Effect, Either, Option, Predicate, Redacted } from "effect"
 import { classify } from "./Classification.ts"
 import { emptyParameters, encodeParameters, encodePath, type Parameters } from "./FormEncoding.ts"
@@ -40,7 +40,7 @@ export interface Transport {
 }
 
 // pveproxy gives up on its own backend after 30 s (platform-facts 3.5), so an answer that is to come has come by then.
-/** How long a call may take from when it is its turn, in milliseconds. */
+/** How long a request may take from when it is its turn, in milliseconds. */
 export const answerLimitMillis = 60_000
 const bodyLimitBytes = 16 * 1024 * 1024
 // pveproxy's own limit for a request (platform-facts 3.5).
@@ -122,7 +122,13 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
         Option.match({ onNone: () => turns.withPermits(1)(call), onSome: Effect.succeed })
       )
     // The host learns nothing about our traces.
-    const { client: http, within } = limitedTo(client, answerLimitMillis)
+    const ends = isKnownToEnd(client, answerLimitMillis)
+    const http = ends ? client : HttpClient.withTracerPropagation(client, false)
+    const limited = (call: Call, exchanged: Effect.Effect<Answer, ProxmoxError>): Effect.Effect<Answer, ProxmoxError> =>
+      ends ? exchanged : Effect.timeoutFail(exchanged, {
+        duration: answerLimitMillis,
+        onTimeout: () => broken(call, new AnswerLate(answerLimitMillis).message)
+      })
 
     const errorAt = (
       call: Call,
@@ -182,18 +188,21 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
         Effect.flatMap((response) =>
           Effect.flatMap(boundedText(response, bodyLimitBytes), (body) => answerOf(call, response.status, body))
         ),
-        Effect.mapError((error) =>
-          error._tag === "ProxmoxError" ?
-            error :
-            error._tag === "BodyTooLarge"
-            ? failure(
-              call,
-              call.method === "GET" ? "too-large" : "outcome-unknown",
-              `an answer of more than ${bodyLimitBytes} bytes`
-            )
-            : ofHttp(call)(error)
-        ),
-        (exchanged) => within(exchanged, () => broken(call, new AnswerLate(answerLimitMillis).message))
+        Effect.mapError((error) => {
+          switch (error._tag) {
+            case "ProxmoxError":
+              return error
+            case "BodyTooLarge":
+              return failure(
+                call,
+                call.method === "GET" ? "too-large" : "outcome-unknown",
+                `an answer of more than ${bodyLimitBytes} bytes`
+              )
+            default:
+              return ofHttp(call)(error)
+          }
+        }),
+        (exchanged) => limited(call, exchanged)
       )
 
     return {

@@ -1,4 +1,6 @@
+import { type HttpClient, HttpClientError, HttpClientRequest } from "@effect/platform"
 import { it } from "@effect/vitest"
+import { AnswerLate, endsByItself } from "@felhom/domain/port/AnswerLimit"
 import { SnapshotName, Vmid } from "@felhom/domain/ProxmoxId"
 import { Upid } from "@felhom/domain/Upid"
 import { type Destruction, Mandate, MandateMint } from "@felhom/mandate/Mandate"
@@ -228,6 +230,35 @@ describe("what goes wrong on the way", () => {
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(both)).map((error) => error.reason)).toEqual(["unreachable", "outcome-unknown"])
     }).pipe(Effect.provide(api.layer))
+  })
+
+  it.effect("takes as long as a client lets it that is known to end by itself, and says the same then", () => {
+    const known = (http: HttpClient.HttpClient) => endsByItself(http, 60_000)
+    const silent = scripted(() => Effect.never, known)
+    const late = scripted(
+      () =>
+        Effect.fail(
+          new HttpClientError.RequestError({
+            request: HttpClientRequest.get("https://demo.example:8006"),
+            reason: "Transport",
+            cause: new AnswerLate(60_000)
+          })
+        ),
+      known
+    )
+    return Effect.gen(function*() {
+      const waiting = yield* Effect.flatMap(ProxmoxClient, (client) => client.version).pipe(
+        Effect.provide(silent.layer),
+        Effect.fork
+      )
+      yield* TestClock.adjust("10 minutes")
+      expect(waiting.unsafePoll()).toBeNull()
+      const client = yield* ProxmoxClient
+      const read = yield* failure(client.version)
+      expect(read).toMatchObject({ reason: "unreachable", detail: "no answer within 60 s" })
+      expect(yield* failure(client.start(ct101))).toMatchObject({ reason: "outcome-unknown" })
+      expect(late.sent).toHaveLength(2)
+    }).pipe(Effect.provide(late.layer))
   })
 
   it.effect("stops reading an answer that is too large", () => {

@@ -45,8 +45,11 @@ export const broken = (code: string): Effect.Effect<never, HttpClientError.Reque
     })
   )
 
-/** A client of the API that answers from a script; `sent` collects what it was asked. */
-export const scripted = (script: Script): {
+/** A client of the API that answers from a script, over what `known` makes of its HTTP client; `sent` collects what it was asked. */
+export const scripted = (
+  script: Script,
+  known: (http: HttpClient.HttpClient) => HttpClient.HttpClient = (http) => http
+): {
   readonly sent: ReadonlyArray<Sent>
   readonly layer: Layer.Layer<ProxmoxClient.ProxmoxClient>
 } => {
@@ -65,6 +68,6 @@ export const scripted = (script: Script): {
   )
   return {
     sent,
-    layer: ProxmoxClient.layer.pipe(Layer.provide([Layer.succeed(HttpClient.HttpClient, http), config]))
+    layer: ProxmoxClient.layer.pipe(Layer.provide([Layer.succeed(HttpClient.HttpClient, known(http)), config]))
   }
 }

@@ -118,6 +118,10 @@ export const mountTrouble = (machine: Machine, text: string): string | undefined
   return holds(state, "rootdir") ? undefined : `storage '${storage}' does not allow content type 'rootdir' (Container)`
 }
 
+/** A volume's mount point as it stands in the file: the volume, where it is mounted, and the rest by name. */
+export const mountOf = (volid: string, options: Iterable<readonly [string, string]>, bytes: number): string =>
+  printed(new Map([...options, ["volume", volid], ["size", sizeText(bytes)]]), "volume", ["mp"])
+
 /** A mount point as it stands in the file once it is applied: a new volume is made, one that is there is looked at. */
 export const appliedMount = (machine: Machine, vmid: number, text: string): Effect.Effect<string> =>
   Effect.gen(function*() {

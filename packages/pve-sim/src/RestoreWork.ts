@@ -8,9 +8,11 @@ import { formatLog, tarTotals } from "./FileSystemLog.ts"
 import { bytesOf, type Guest, isRawKey, isTemplate, makeGuest, setRunning, volumesOf } from "./Guest.ts"
 import { emptySection } from "./GuestFile.ts"
 import { bridgeRefusal } from "./LxcPermissions.ts"
-import { allocateVolume, sizeText, withFreshHwaddr } from "./LxcValues.ts"
+import { mountProperties } from "./LxcSchema.ts"
+import { allocateVolume, mountOf, withFreshHwaddr } from "./LxcValues.ts"
 import { type Machine, nowSeconds, randomUuid } from "./Machine.ts"
 import { start } from "./PowerWork.ts"
+import { readProperties } from "./PropertyFormat.ts"
 import { typeOf } from "./StorageState.ts"
 import { TaskFailure, type Worker } from "./TaskTable.ts"
 import type { Archive } from "./Volume.ts"
@@ -38,15 +40,15 @@ interface Planned {
   readonly storage: string
   readonly bytes: number
   /** All that stands beside volume and size. */
-  readonly options: ReadonlyArray<string>
+  readonly options: ReadonlyArray<readonly [string, string]>
 }
 
 const isVolumeKey = (key: string): boolean => /^(?:rootfs|mp\d+)$/.test(key)
 
-const optionsOf = (text: string): ReadonlyArray<string> =>
-  parsePropertyString(text).entries
-    .filter(([name]) => name !== "size" && name !== "volume")
-    .map(([name, value]) => `${name}=${value}`)
+const optionsOf = (text: string): ReadonlyArray<readonly [string, string]> => {
+  const found = readProperties(text, mountProperties, "volume")
+  return typeof found === "string" ? [] : Array.from(found).filter(([name]) => name !== "size" && name !== "volume")
+}
 
 /** The volumes to make: those of the request, or else those of the archive, all of them on one storage (platform-facts 5.3). */
 const plan = (job: Provision, archived: Guest | undefined): Effect.Effect<ReadonlyArray<Planned>, TaskFailure> =>
@@ -244,7 +246,7 @@ const replace = (
         const volid = allocateVolume(machine, job.vmid, one.storage, one.bytes, yield* nowSeconds)
         made.push(volid)
         yield* format(machine, worker, volid, one)
-        guest.file.current.values.set(one.key, [volid, ...one.options, `size=${sizeText(one.bytes)}`].join(","))
+        guest.file.current.values.set(one.key, mountOf(volid, one.options, one.bytes))
       }
       if (old !== undefined) dropVolumes(machine, ownVolumes(old).filter((volid) => !made.includes(volid)))
       if (job.restore) yield* worker.log(`restoring '${job.source}' now..`)

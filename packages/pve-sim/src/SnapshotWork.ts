@@ -124,6 +124,21 @@ export const deleteSnapshot = (machine: Machine, worker: Worker, target: Target)
     }))
   })
 
+/** Volumes that the guest got after the snapshot: they stay, and nothing uses them any more. */
+const newSince = (guest: Guest, snapshot: GuestSection): ReadonlyArray<string> => {
+  const then = new Set(volumesOf(guest, snapshot).map(({ source }) => source))
+  return volumesOf(guest, guest.file.current).flatMap(({ source }) =>
+    source.startsWith("/") || then.has(source) ? [] : [source]
+  )
+}
+
+const addUnused = (section: GuestSection, volid: string): void => {
+  if (Array.from(section.values).some(([key, value]) => key.startsWith("unused") && value === volid)) return
+  let number = 0
+  while (section.values.has(`unused${number}`)) number++
+  section.values.set(`unused${number}`, volid)
+}
+
 /**
  * Puts the snapshot's configuration and volumes back. A running container is killed, not asked; the description of now stays
  * (platform-facts 5.11).
@@ -156,6 +171,7 @@ export const rollback = (
     yield* locked(Effect.sync(() => {
       const back = copyConfig(snapshot)
       for (const [key, value] of guest.file.current.values) if (/^unused\d+$/.test(key)) back.values.set(key, value)
+      for (const volid of newSince(guest, snapshot)) addUnused(back, volid)
       back.description = guest.file.current.description
       back.values.set("parent", target.name)
       guest.file.current = back

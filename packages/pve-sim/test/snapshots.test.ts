@@ -90,6 +90,16 @@ it.effect("on ZFS the way back leads to the latest snapshot only, and the guest 
     })
   ))
 
+it.effect("a volume that came after the snapshot is kept, unused, when its guest goes back", () =>
+  Effect.gen(function*() {
+    yield* snapshot("before")
+    yield* ask("PUT", `${guest}/config`, `mp0=${encodeURIComponent("ctstore:1,mp=/later")}`)
+    expect(yield* rollback("before")).toBe("OK")
+    const { data } = yield* ask("GET", `${guest}/config`)
+    expect(data).toMatchObject({ unused0: "ctstore:9999/vm-9999-disk-1.raw" })
+    expect(data).not.toHaveProperty("mp0")
+  }).pipe(asRecorded))
+
 it.effect("a running container is killed for a rollback, and stays off", () =>
   Effect.gen(function*() {
     yield* snapshot("one")

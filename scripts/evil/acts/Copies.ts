@@ -14,10 +14,10 @@ const setBack = "a host that was set back is noticed"
 
 const names = {
   copy: "an op that was done, replayed to a copy of the host",
-  behind: "an op that was signed after the copy was made, replayed to the copy",
+  behind: "an op that knew a later state of the host, replayed to a copy of before",
   anew: "an op that was done, replayed to a copy with a new record of spent nonces",
   other: "an op that was done, replayed to a copy with an identity of its own",
-  restored: "an op that was done, replayed to its host after the disk was set back"
+  restored: "an op that knew a later state of the host, replayed after its disk was set back"
 }
 
 /** An op whose signature holds and whose target is not what it says: its nonce is spent, and the host is as it was. */

@@ -165,7 +165,7 @@ const frozen = {
   name: "no desired state any more (freeze)",
   invariant: "nothing new is begun for a state that is over"
 }
-const lifetime = 8_000
+const lifetime = 6_000
 
 /** The hub goes on answering, and serves nothing new. */
 export const freeze: Scene = {

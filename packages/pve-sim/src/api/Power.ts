@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { badParameters, died } from "../ApiFailure.ts"
+import { ApiFailure, badParameters, died } from "../ApiFailure.ts"
 import { isSet, numberOf, textOf, vmidOf } from "../CallParameters.ts"
 import { all, type Call, type Endpoint } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
@@ -33,7 +33,7 @@ const refuseSkiplock = (call: Call) =>
 
 const power = (
   type: GuestType,
-  action: "start" | "stop" | "shutdown" | "reboot",
+  action: "start" | "stop" | "shutdown" | "reboot" | "suspend" | "resume",
   parameters: Schema,
   handle: Endpoint["handle"]
 ): Endpoint => ({
@@ -173,10 +173,26 @@ const rebooting = (type: GuestType): Endpoint =>
       )
     }))
 
+// CRIU is not played; what is refused before it is asked is.
+const checkpoint = (action: "suspend" | "resume"): Endpoint =>
+  power("lxc", action, {}, (call) => {
+    const running = isRunning(call, "lxc")
+    if (running === (action === "resume")) {
+      return Effect.fail(died(`CT ${vmidOf(call)} ${running ? "already" : "not"} running`))
+    }
+    return Effect.fail(
+      new ApiFailure({ status: 501, message: `pve-sim does not simulate the ${action} of a container by CRIU` })
+    )
+  })
+
 /** Start, stop, shutdown, reboot (platform-facts 5.13). */
-export const endpoints: ReadonlyArray<Endpoint> = (["lxc", "qemu"] as const).flatMap((type) => [
-  starting(type),
-  stopping(type),
-  shuttingDown(type),
-  rebooting(type)
-])
+export const endpoints: ReadonlyArray<Endpoint> = [
+  ...(["lxc", "qemu"] as const).flatMap((type) => [
+    starting(type),
+    stopping(type),
+    shuttingDown(type),
+    rebooting(type)
+  ]),
+  checkpoint("suspend"),
+  checkpoint("resume")
+]

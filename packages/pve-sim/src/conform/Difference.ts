@@ -76,7 +76,7 @@ const comparable = (key: string, value: unknown): unknown => {
   if (commandLine.test(value)) return value.split(" --").sort().join(" --")
   // What is wrong with the parts of a property string stands in random order, too.
   const [head, ...lines] = value.split("\n")
-  return settled(/format error$/.test(head ?? "") ? [head, ...lines.toSorted()].join("\n") : value)
+  return settled(head?.endsWith("format error") === true ? [head, ...lines.toSorted()].join("\n") : value)
 }
 
 const keyOf = (row: unknown): string => {

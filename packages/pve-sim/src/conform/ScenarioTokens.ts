@@ -11,7 +11,7 @@ const tokenIn = (authorization: string | undefined): string | undefined => {
 /** Whether the real host let the token do or hold something. */
 const isPowerful = ({ request, response }: Recording, tokenid: string): boolean =>
   Object.values(request.headers).some((value) => value.includes(`${tokenid}=`)) && response.status === 200 &&
-  (request.method !== "GET" || (/\/access\/permissions$/.test(request.path) &&
+  (request.method !== "GET" || (request.path.endsWith("/access/permissions") &&
     !/"data":\{\}/.test(JSON.stringify(response.body_json))))
 
 /**

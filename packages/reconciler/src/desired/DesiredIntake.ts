@@ -37,6 +37,8 @@ export class DesiredIntake extends Context.Tag("felhom/reconciler/DesiredIntake"
 
 type Needs = DesiredStore | TrustNews | Crypto
 
+/** How many are taken: each is written to the disk, and a hub that has another every few seconds would wear it out. */
+const takes = { atOnce: 10, perMinute: 2 } as const
 const toldRefusals = { atOnce: 20, perMinute: 10 } as const
 const longestText = Math.ceil(longestDesired / 3) * 4
 
@@ -104,6 +106,7 @@ const make = (here: DesiredHost) =>
     const store = yield* DesiredStore
     const news = yield* TrustNews
     const crypto = yield* Crypto
+    const mayTake = yield* makeRateCap(takes)
     const mayTell = yield* makeRateCap(toldRefusals)
     const told = makeOnce()
     const audited = makeOnce()
@@ -111,7 +114,9 @@ const make = (here: DesiredHost) =>
     const refused = (error: DesiredRefused, key: string) =>
       Effect.gen(function*() {
         if (told.has(key)) return
-        if (!(yield* mayTell)) return yield* Effect.logDebug("a desired state is refused", error.message)
+        if (error.reason === "rate" || !(yield* mayTell)) {
+          return yield* Effect.logDebug("a desired state is refused", error.message)
+        }
         told.add(key)
         yield* news.desiredRefused(error)
       })
@@ -127,6 +132,9 @@ const make = (here: DesiredHost) =>
           const problem = problemOf({ document, sha256 }, held, here, yield* Clock.currentTimeMillis)
           if (problem !== undefined) {
             return yield* new DesiredRefused({ reason: problem[0], detail: problem[1], sha256 })
+          }
+          if (!(yield* mayTake)) {
+            return yield* new DesiredRefused({ reason: "rate", detail: "too many came in a short time", sha256 })
           }
           const { epoch, version } = document
           if (!audited.has(sha256)) {

@@ -15,6 +15,7 @@ const reasons = [
   "expired",
   "issued-ahead",
   "empty",
+  "rate",
   "store"
 ] as const
 
@@ -33,6 +34,7 @@ const next: { readonly [reason in (typeof reasons)[number]]: string } = {
   expired: "publish one that is still good",
   "issued-ahead": "set the clock right that is wrong, the host's or the hub's",
   empty: "if it is meant to wish for nothing, say so in it (allowEmpty)",
+  rate: "it is looked at again in a minute",
   store: "mend the host's state folder; until then the one before stands"
 }
 

@@ -66,7 +66,7 @@ describe("a desired state", () => {
 const day = 86_400_000
 
 /** How each refusal comes about, on a host that has version 7 of the hub's first epoch. One that is missing here does not compile. */
-const attempts: { readonly [reason in Exclude<DesiredRefused["reason"], "store">]: string } = {
+const attempts: { readonly [reason in Exclude<DesiredRefused["reason"], "store" | "rate">]: string } = {
   "too-long": desired(8, { state: { guests: [], more: "x".repeat(1024 * 1024) } }),
   encoding: "no base64!",
   json: Encoding.encodeBase64(desiredText(8).replace("\"version\"", "\"version\":8,\"version\"")),
@@ -113,6 +113,18 @@ describe("a desired state is refused, told once, and the one before stands", () 
       expect((yield* desiredNow(agent)).held?.version).toBe(8)
       // Twice in the audit chain for the two that were taken, whatever failed in between.
       expect(yield* audited(agent)).toBe(2)
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("for a while, when there is another one all the time, and no event is made of that", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const agent = yield* host.boot()
+      for (let version = 1; version <= 50; version += 1) yield* agent.desired(desired(version))
+      expect((yield* desiredNow(agent)).held?.version).toBe(10)
+      expect(agent.events).toEqual([])
+      yield* minutes(1)
+      yield* agent.desired(desired(50))
+      expect((yield* desiredNow(agent)).held?.version).toBe(50)
     }).pipe(Effect.provide(onHost)))
 
   it.effect("with every way to say destroy, as there is none", () =>
