@@ -58,7 +58,7 @@ describe("evil-hub", () => {
   it.each([
     [["--help"], 0, /real agents on simulated hosts/],
     [["list"], 0, /\d+ attacks; \d+ of them can be played on a real host/],
-    [["--only=no such attack"], 2, /no attack has "no such attack" in its name/],
+    [["--only", "no such attack"], 2, /no attack has "no such attack" in its name/],
     [["everything"], 2, /Invalid subcommand/],
     [["real", "--guest", "9999", "--folder", "x", "--listen", "here"], 2, /it has to be HOST:PORT/]
   ])("%j ends with %d", { timeout: 60_000 }, async (args, wanted, words) => {
@@ -69,9 +69,12 @@ describe("evil-hub", () => {
 
   it("plays attacks on a real agent and a simulated host, and counts them", { timeout: 180_000 }, async () => {
     const { code, shown } = await start("evil-hub.js", [
-      "--only=an op that a stranger signed",
-      "--only=the same op once more, after it was done",
-      "--only=(mass revocation)"
+      "--only",
+      "an op that a stranger signed",
+      "--only",
+      "the same op once more, after it was done",
+      "--only",
+      "(mass revocation)"
     ]).ended
     expect(shown).toMatch(/refused \(unlisted\)/)
     expect(shown).toMatch(/was accepted before; nothing new is begun/)
@@ -103,11 +106,16 @@ describe("evil-hub", () => {
     await running()
     const hub = start("evil-hub.js", [
       "real",
-      "--guest=9999",
-      `--folder=${join(folder, "drill")}`,
-      "--only=a stranger signed",
-      "--only=after it was done",
-      "--only=its owner holds"
+      "--guest",
+      "9999",
+      "--folder",
+      join(folder, "drill"),
+      "--only",
+      "a stranger signed",
+      "--only",
+      "after it was done",
+      "--only",
+      "its owner holds"
     ])
     const [shown] = await hub.says(/[\s\S]*policy\.json/)
     const settings = Object.fromEntries(
