@@ -34,9 +34,9 @@ export const curves: { readonly [curve in EcdsaCurve]: Curve } = {
 
 const uncompressed = 0x04
 
-/** The bytes as an unsigned number, big-endian. */
+/** The bytes of a coordinate as an unsigned number, big-endian. */
 const number = (bytes: Uint8Array): bigint =>
-  bytes.length === 0 ? 0n : BigInt(`0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`)
+  BigInt(`0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`)
 
 const onCurve = ({ b, prime }: Curve, x: bigint, y: bigint): boolean =>
   x < prime && y < prime && (y * y - (x * x * x - 3n * x + b)) % prime === 0n

@@ -36,7 +36,7 @@ export const thresholdFor = ({ signatures }: PolicyDocument, op: OpName): number
 
 /** The most signers that any op needs. */
 export const highestThreshold = ({ signatures }: PolicyDocument): number =>
-  Math.max(signatures.threshold, ...Object.values(signatures.thresholds).map((own) => own ?? 1))
+  Math.max(signatures.threshold, ...Object.values(signatures.thresholds).filter((own) => own !== undefined))
 
 const longest = 256 * 1024
 

@@ -42,9 +42,10 @@ const ecdsa = (reader: ByteReader, curve: EcdsaCurve): Read<KeyMaterial> =>
 /** What OpenSSL verifies at all. */
 const rsaBits = { least: 1024, most: 16_384 } as const
 
-const bitsOf = (number: Uint8Array): number => number.length * 8 - Math.clz32(number[0] ?? 0) + 24
+/** Of a number that is not zero, in its shortest form. */
+const bitsOf = (number: Uint8Array): number => number.length * 8 - Math.clz32(number[0]!) + 24
 
-const odd = (number: Uint8Array): boolean => ((number.at(-1) ?? 0) & 1) === 1
+const odd = (number: Uint8Array): boolean => (number.at(-1)! & 1) === 1
 
 const rsa = (reader: ByteReader): Read<KeyMaterial> =>
   Either.gen(function*() {
@@ -103,7 +104,7 @@ const signerRsaBits = { least: 3072, most: 8192 } as const
 
 /** Whether these 32 bytes write y as a number that is not below the field's prime, 2²⁵⁵ - 19. */
 const isOverlong = (point: Uint8Array): boolean =>
-  (point[0] ?? 0) >= 0xed && point.subarray(1, 31).every((byte) => byte === 0xff) && ((point[31] ?? 0) & 0x7f) === 0x7f
+  point[0]! >= 0xed && point.subarray(1, 31).every((byte) => byte === 0xff) && (point[31]! & 0x7f) === 0x7f
 
 /** Why nobody may sign with this key; undefined when one may. */
 export const signerKeyProblem = ({ application, material }: PublicKey): string | undefined => {

@@ -72,7 +72,7 @@ export const readSignerOptions = (text: string): Read<SignerOptions> => {
   while (true) {
     const found = option.exec(rest)
     if (found === null) return Either.left("its options can't be read")
-    const next = added(options, (found[1] ?? "").toLowerCase(), found[2]?.replaceAll(`\\"`, `"`))
+    const next = added(options, found[1]!.toLowerCase(), found[2]?.replaceAll(`\\"`, `"`))
     if (Either.isLeft(next)) return next
     options = next.right
     rest = rest.slice(found[0].length)

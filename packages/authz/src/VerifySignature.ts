@@ -107,15 +107,20 @@ const linesFor = (
   principal: string | undefined
 ): Either.Either<Lines, SignatureRefused> => {
   const listed = signers.withKey(blob)
-  if (listed.length === 0) return Either.left(stranger(blob))
   const named = principal === undefined ? listed : listed.filter((signer) => matchesList(principal, signer.principals))
-  if (named.length === 0) {
-    return Either.left(refused("principal", `its key is on the allow-list, but not as ${principal ?? ""}`))
+  const [first, ...others] = named
+  if (first === undefined) {
+    return Either.left(
+      listed.length === 0
+        ? stranger(blob)
+        : refused("principal", `its key is on the allow-list, but not as ${principal}`)
+    )
   }
-  const [first, ...others] = named.filter((signer) => objection(signer, asked, at) === undefined)
-  if (first !== undefined) return Either.right([first, ...others])
-  const why = named.map((signer) => objection(signer, asked, at)).find((found) => found !== undefined)
-  return Either.left(why ?? refused("unlisted", "its key is not on the allow-list"))
+  const why = objection(first, asked, at)
+  const good = others.filter((signer) => objection(signer, asked, at) === undefined)
+  if (why === undefined) return Either.right([first, ...good])
+  const [next, ...more] = good
+  return next === undefined ? Either.left(why) : Either.right([next, ...more])
 }
 
 /** What the key signed: for a security key not the data itself, but its hash between what the key vouches for. */

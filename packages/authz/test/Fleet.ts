@@ -17,6 +17,7 @@ import { bytes, signedBy } from "./Signing.ts"
 
 export const paths = { signers: "/etc/allowed", revoked: "/etc/revoked", policy: "/etc/policy.json" } as const
 export const keptPath = "/state/accepted-signers.json"
+export const keptPolicyPath = "/state/accepted-policy.json"
 export const fleet = "f".repeat(32)
 
 export const sha256 = (text: string): Sha256Hex => Sha256Hex.make(createHash("sha256").update(text).digest("hex"))
@@ -56,12 +57,21 @@ export const signedText = (text: string, keys: ReadonlyArray<Ed25519Key>, namesp
 
 export const signed = (wanted: Wanted) => signedText(textOf(wanted), wanted.keys, wanted.namespace)
 
-/** A host with root's files in memory; each `host` is one start of its agent on what is left of the state folder. */
+/** A host with root's files in memory; each `layer` is one start of its agent on what is left of the state folder. */
 export const makeFiles = (root: { readonly [path: string]: string }) => {
   const files = new Map(Object.entries(root).map(([path, text]) => [path, bytes(text)]))
   let full = false
+  let beforeRead = (_path: string): void => undefined
+  let trustedTime: (typeof NonceStore.Service)["trustedTime"] = Effect.map(
+    Clock.currentTimeMillis,
+    (now) => EpochMillis.make(now)
+  )
   const live = Layer.succeed(DurableFile, {
-    read: (path) => Effect.sync(() => Option.fromNullable(files.get(path))),
+    read: (path) =>
+      Effect.sync(() => {
+        beforeRead(path)
+        return Option.fromNullable(files.get(path))
+      }),
     replace: (path, content) =>
       Effect.suspend(() =>
         full
@@ -69,9 +79,7 @@ export const makeFiles = (root: { readonly [path: string]: string }) => {
           : Effect.sync(() => void files.set(path, content))
       )
   })
-  const onTime = Layer.mock(NonceStore, {
-    trustedTime: Effect.map(Clock.currentTimeMillis, (now) => EpochMillis.make(now))
-  })
+  const onTime = Layer.mock(NonceStore, { trustedTime: Effect.suspend(() => trustedTime) })
   const layer = SignersChain.layer.pipe(
     Layer.provideMerge(
       Layer.merge(
@@ -86,6 +94,10 @@ export const makeFiles = (root: { readonly [path: string]: string }) => {
   return {
     layer,
     put: (path: string, text: string) => void files.set(path, bytes(text)),
+    remove: (path: string) => void files.delete(path),
+    /** What somebody does on the host just before a file is read. */
+    onRead: (does: (path: string) => void) => void (beforeRead = does),
+    tellTime: (time: typeof trustedTime) => void (trustedTime = time),
     text: (path: string) => new TextDecoder().decode(files.get(path)),
     fill: (isFull: boolean) => void (full = isFull)
   }

@@ -12,8 +12,8 @@ const tableOfByte = (byte: number): number => {
 const tables = new Int32Array(4 * 256)
 for (let byte = 0; byte < 256; byte++) tables[byte] = tableOfByte(byte)
 for (let index = 256; index < tables.length; index++) {
-  const before = tables[index - 256] ?? 0
-  tables[index] = (before >>> 8) ^ (tables[before & 0xff] ?? 0)
+  const before = tables[index - 256]!
+  tables[index] = (before >>> 8) ^ tables[before & 0xff]!
 }
 
 /** CRC-32C of `bytes[from..to)`, as an unsigned number; `before` is the checksum of what stands in front of it. */

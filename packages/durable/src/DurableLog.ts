@@ -71,6 +71,13 @@ interface Batch {
 
 const emptyBatch = (): Batch => ({ records: [], bytes: 0, waiting: [], taken: false })
 
+/** The file that is written to, and how long it was when it was made. */
+interface OpenFile {
+  readonly file: GrowingFile
+  readonly scope: Scope.CloseableScope
+  readonly bytes: number
+}
+
 interface Found {
   readonly records: ReadonlyArray<Uint8Array>
   readonly init: LogInit
@@ -160,8 +167,6 @@ export const open = <A>(
     const turns = Turns.make()
     let batch = emptyBatch()
     let failure: DurableLogError | undefined
-    let present: { readonly file: GrowingFile; readonly scope: Scope.CloseableScope } | undefined
-    let size = 0
 
     const poison = (error: DurableFileError): DurableLogError => {
       const cause = ioFailure(path)(error)
@@ -170,7 +175,7 @@ export const open = <A>(
     }
     const healthy = Effect.suspend(() => (failure === undefined ? Effect.void : Effect.fail(failure)))
 
-    const written = (scope: Scope.Scope, records: Iterable<Uint8Array>) =>
+    const written = (scope: Scope.CloseableScope, records: Iterable<Uint8Array>) =>
       Effect.gen(function*() {
         const file = yield* Scope.extend(files.create(`${path}.new`), scope)
         let bytes = 0
@@ -184,25 +189,31 @@ export const open = <A>(
         yield* file.sync
         yield* files.rename(`${path}.new`, path)
         yield* files.syncFolder(directory)
-        return { file, bytes }
+        const made: OpenFile = { file, scope, bytes }
+        return made
       })
 
     /** A new file with these records, which takes the log's name once it is on the disk. */
-    const replaced = (records: Iterable<Uint8Array>) =>
-      Effect.gen(function*() {
-        const scope = yield* Scope.fork(ownScope, ExecutionStrategy.sequential)
-        const { bytes, file } = yield* Effect.onError(written(scope, records), () => Scope.close(scope, Exit.void))
-        const before = present
-        present = { file, scope }
-        size = bytes
-        if (before !== undefined) yield* Scope.close(before.scope, Exit.void)
-      })
+    const renewed = (records: Iterable<Uint8Array>) =>
+      Effect.flatMap(
+        Scope.fork(ownScope, ExecutionStrategy.sequential),
+        (scope) => Effect.onError(written(scope, records), () => Scope.close(scope, Exit.void))
+      )
 
-    yield* replaced(options.keep(loaded)).pipe(
+    let present = yield* renewed(options.keep(loaded)).pipe(
       Effect.catchIf((error) => error.code === "ENOSPC", () =>
-        Effect.zipRight(Reserve.giveUp(directory), replaced(options.keep(loaded)))),
+        Effect.zipRight(Reserve.giveUp(directory), renewed(options.keep(loaded)))),
       io
     )
+    let size = present.bytes
+    const replaced = (records: Iterable<Uint8Array>) =>
+      Effect.flatMap(renewed(records), (next) => {
+        const before = present
+        present = next
+        size = next.bytes
+        return Scope.close(before.scope, Exit.void)
+      })
+
     if (!marked) {
       yield* io(mark(directory, options.name, init.id))
     }
@@ -219,9 +230,6 @@ export const open = <A>(
         mine.taken = true
         if (failure !== undefined) {
           return answered(Effect.fail(failure))
-        }
-        if (present === undefined) {
-          return answered(Effect.dieMessage(`a record for ${path}, which is not open`))
         }
         const { file } = present
         const frame = encodeFrame(mine.records)

@@ -54,7 +54,7 @@ export class NonceTable {
     if (this.#size >= (this.#mask + 1) * fullest) this.#grow()
     const at = this.#find(a, b, c, d)
     const slots = this.#slots
-    const before = slots[at + 4] ?? 0
+    const before = slots[at + 4]!
     if (before < until) slots[at + 4] = until
     if (before !== 0) return false
     slots[at] = a

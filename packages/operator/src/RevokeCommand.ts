@@ -7,10 +7,9 @@ import { Effect, Either, Encoding, Option } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { fleetOption, requiredFleet } from "./ChosenFleet.ts"
 import { type ConnectionOptions, connectionOptions } from "./Connection.ts"
-import { HubAdmin } from "./HubAdmin.ts"
 import { approvalOptions } from "./OpApproval.ts"
 import { OperatorError } from "./OperatorError.ts"
-import { print, withAdmin, withOps } from "./Root.ts"
+import { withOps } from "./Root.ts"
 import { approvedList } from "./SignersApproval.ts"
 import { signersLayer } from "./SignersLayer.ts"
 import { nextVersion } from "./SignersProposal.ts"
@@ -109,37 +108,16 @@ const revokeSigner = ({ fingerprint, fleet, hub, reason, tokenFile, what, ...app
     }).pipe(Effect.provide(signersLayer))
   )
 
-const tokenId = /^[0-9a-f]{1,64}$/
-
-const revokeToken = (options: ConnectionOptions, what: string) =>
-  withAdmin(
-    options,
-    Effect.gen(function*() {
-      if (!tokenId.test(what)) {
-        return yield* usage(
-          `${
-            displayText(JSON.stringify(what))
-          } is no token's id (felhom tokens); a signer's key is revoked with --reason TEXT`
-        )
-      }
-      const admin = yield* HubAdmin
-      const token = yield* admin.revoke(what)
-      yield* print([`revoked ${token.id} (${token.role}, ${displayText(token.label)})`])
-    })
-  )
-
-/** Takes trust back: a signer's on all hosts, by one signature, or a token's at the hub. */
+/** Takes trust back from a signer, on all hosts, by one signature. */
 export const revokeCommand = Command.make(
   "revoke",
   {
     what: Args.text({ name: "what" }).pipe(
       Args.withDescription(
-        "With --reason a signer: the name on the list, the key's fingerprint SHA256:…, or a file with the public key. " +
-          "Without it a token: the beginning of its id, as in felhom tokens"
+        "Whose: the name on the list, the key's fingerprint SHA256:…, or a file with the public key"
       )
     ),
     reason: Options.text("reason").pipe(
-      Options.optional,
       Options.withDescription("Why the signer's key no longer counts, for people and for the hosts' audit chains")
     ),
     fleet: fleetOption,
@@ -154,13 +132,9 @@ export const revokeCommand = Command.make(
     ),
     ...connectionOptions
   },
-  ({ reason, what, ...options }) =>
-    Option.match(reason, {
-      onNone: () => revokeToken(options, what),
-      onSome: (reason) => revokeSigner({ ...options, what, reason })
-    })
+  revokeSigner
 ).pipe(
   Command.withDescription(
-    "Revoke a signer's keys on all hosts, by one signature of anybody on the list (--reason; operator), or a token at the hub (admin)"
+    "Revoke a signer's keys on all hosts, by one signature of anybody on the list (operator); a hub's token: felhom revoke-token"
   )
 )

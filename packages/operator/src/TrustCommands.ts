@@ -200,6 +200,31 @@ const reset = Command.make("reset", { wanted, ...connectionOptions }, ({ wanted,
     Command.withDescription("After two agents with one identity: forget the alarm, and serve the host again (admin)")
   )
 
+const tokenId = /^[0-9a-f]{1,64}$/
+
+const revokeToken = Command.make(
+  "revoke-token",
+  {
+    id: Args.text({ name: "id" }).pipe(
+      Args.withDescription("The beginning of the token's id, as felhom tokens lists it")
+    ),
+    ...connectionOptions
+  },
+  ({ id, ...options }) =>
+    withAdmin(
+      options,
+      Effect.gen(function*() {
+        if (!tokenId.test(id)) {
+          const detail = `${displayText(JSON.stringify(id))} is no token's id (felhom tokens); ` +
+            "a signer's key is revoked with felhom revoke WHO --reason TEXT"
+          return yield* new OperatorError({ reason: "usage", detail })
+        }
+        const token = yield* (yield* HubAdmin).revoke(id)
+        yield* print([`revoked ${token.id} (${token.role}, ${displayText(token.label)})`])
+      })
+    )
+).pipe(Command.withDescription("End a token at once (admin)"))
+
 const tokens = Command.make("tokens", { ...connectionOptions, output }, ({ output, ...options }) =>
   withAdmin(
     options,
@@ -222,5 +247,6 @@ export const trustCommands = [
   forgetCommand,
   reset,
   retireCommand,
-  tokens
+  tokens,
+  revokeToken
 ] as const

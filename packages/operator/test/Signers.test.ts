@@ -308,14 +308,18 @@ describe(`felhom revoke${because}`, () => {
       expect((yield* given(trustOf(root, first))).map((signed) => documentIn(signed).version)).toEqual([2, 3])
     }))
 
-  test("without a reason is for tokens, as before, and says so to who meant a signer", () =>
+  test("asks for a reason, and tokens have a command of their own that knows a signer's name from a token", () =>
     Effect.gen(function*() {
       const { admin } = yield* signersWorld
       expect(yield* admin.felhom(["revoke", "bert"])).toMatchObject({
         code: 2,
-        err: expect.stringContaining("a signer's key is revoked with --reason")
+        err: expect.stringContaining("--reason")
       })
-      expect(yield* admin.felhom(["revoke", "abcdef"])).toMatchObject({ code: 1 })
+      expect(yield* admin.felhom(["revoke-token", "bert"])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining("felhom revoke WHO --reason")
+      })
+      expect(yield* admin.felhom(["revoke-token", "abcdef"])).toMatchObject({ code: 1 })
     }))
 })
 

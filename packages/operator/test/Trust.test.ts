@@ -62,7 +62,7 @@ describe("enrolment", () => {
       const live = JSON.parse(listed.out).find((token: { role: string; state: string }) =>
         token.role === "enrol" && token.state === "live"
       )
-      expect(yield* admin.felhom(["revoke", live.id])).toMatchObject({ code: 0 })
+      expect(yield* admin.felhom(["revoke-token", live.id])).toMatchObject({ code: 0 })
       expect((yield* Effect.flip(second.enrol(revoked))).message).toContain("was revoked")
       expect((yield* Effect.flip(second.enrol(`felhom_enrol_${"x".repeat(43)}`))).message).toContain("did not make")
     }))
@@ -114,7 +114,7 @@ describe("enrolment", () => {
       for (const role of ["viewer", "operator"] as const) {
         const person = yield* makePerson(hub, yield* hub.token(role))
         expect((yield* person.felhom(["waiting"])).code).toBe(0)
-        for (const args of [["enrol"], ["tokens"], ["revoke", "abcd"]]) {
+        for (const args of [["enrol"], ["tokens"], ["revoke-token", "abcd"]]) {
           expect(yield* person.felhom(args)).toMatchObject({ code: 1, err: expect.stringContaining("role admin") })
         }
         yield* host.send({ sequence: null })
