@@ -156,11 +156,15 @@ export const makeWorld = (options: {
       (running) => Ref.set(daemon, running)
     )
     yield* begin
+    // Several are asked about at once, so each has a file of its own.
     const accept = (signed: SignedBytes) =>
-      Effect.zipRight(
-        Effect.mapError(fs.writeFileString(`${folder}/op.json`, JSON.stringify(signed)), failed),
-        run("main.js", ["ops", "accept", `${folder}/op.json`], own, [0, 1])
-      )
+      Effect.suspend(() => {
+        const file = `${folder}/op-${randomUUID()}.json`
+        return Effect.zipRight(
+          Effect.mapError(fs.writeFileString(file, JSON.stringify(signed)), failed),
+          run("main.js", ["ops", "accept", file], own, [0, 1])
+        )
+      })
     return {
       hub,
       truth: on.truth,

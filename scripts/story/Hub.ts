@@ -7,7 +7,7 @@ import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { type Cast, readyLine, run, type Running, start } from "./Program.ts"
 import { StoryFailed } from "./StoryFailed.ts"
 
-const Ready = Schema.Struct({ url: Schema.String, fingerprint: Schema.String })
+const Ready = Schema.Struct({ url: Schema.String, fingerprint: Schema.String, spki: Schema.String })
 type Ready = typeof Ready.Type
 
 /** Starts the hub on a store; `listen` is port 0 the first time and the port it got then afterwards. */

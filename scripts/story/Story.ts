@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto"
 import { beginDrill } from "./Drill.ts"
 import { letIn } from "./Enrolment.ts"
 import { eventsOf, makeToken, makeViewer, startHub, type Viewer, withoutGap } from "./Hub.ts"
+import { lookAround } from "./LookAround.ts"
 import { chapter, command, quote, seen, tell } from "./Narrator.ts"
 import { makeOperatorKey } from "./OperatorKey.ts"
 import { run, start } from "./Program.ts"
@@ -16,6 +17,9 @@ import { until } from "./Until.ts"
 const node = "demo-felhom"
 const tokenId = "felhom-agent@pve!agent"
 const guest = { vmid: 9999, name: "tiny" }
+/** The one whose owner moves out. */
+const leaving = { vmid: 102, name: "future" }
+const snapshots = ["before-upgrade", "after-upgrade"] as const
 
 const withoutKeygen =
   "Operators sign with ssh-keygen, of OpenSSH, and it is not on this machine. With it, you would see here how " +
@@ -203,7 +207,7 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
           )
           yield* quote(line)
           yield* command(
-            `node dist/felhom.js op guest.destroy --host ${node} --guest lxc/${guest.vmid} --reason "moved out" --wait`
+            `node dist/felhom.js op guest.destroy --host ${node} --guest lxc/${leaving.vmid} --reason "moved out" --wait`
           )
           yield* quote(
             yield* run(
@@ -212,10 +216,10 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
                 "op",
                 "guest.destroy",
                 `--host=${node}`,
-                `--guest=lxc/${guest.vmid}`,
+                `--guest=lxc/${leaving.vmid}`,
                 "--reason=moved out",
                 "--accept-no-proven-backup",
-                `--yes-i-mean=${guest.name}`,
+                `--yes-i-mean=${leaving.name}`,
                 "--wait"
               ],
               { ...adminEnvironment, FELHOM_SIGNING_KEY: file }
@@ -238,12 +242,16 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
     const took = humanDuration((yield* Clock.currentTimeMillis) - began)
     yield* Console.log(`\nThat was the story, in ${took}, and this is what came of the attacks:\n\n${outcome}`)
     if (!options.once) {
-      yield* Console.log("\nAll of it goes on running. To look around, in another terminal:\n")
-      for (const [name, value] of Object.entries(operatorEnvironment)) yield* Console.log(`  export ${name}='${value}'`)
-      yield* Console.log(`  node dist/felhom.js hosts\n  node dist/felhom.js host ${node}`)
-      yield* Console.log(
-        `\nThe hub's API is described at ${hub.url}/docs. Ctrl-C ends everything and leaves nothing behind.`
-      )
+      for (const name of snapshots) yield* simulator.console({ _tag: "guest.snapshot", vmid: guest.vmid, name })
+      yield* lookAround({
+        hub: again,
+        host: { id: host.host.id, node },
+        environment: adminEnvironment,
+        token: adminToken,
+        key: Option.match(operatorKey, { onNone: () => null, onSome: ({ file }) => file }),
+        guest: guest.vmid,
+        snapshots
+      })
       return yield* Effect.never
     }
     yield* agent.stop
