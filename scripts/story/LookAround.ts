@@ -1,4 +1,4 @@
-import { Console, Effect } from "effect"
+import { Console, type Effect } from "effect"
 
 /** What somebody needs who goes on where the story ends. */
 export interface Stage {

@@ -7,6 +7,7 @@ import { Cause, Effect, Random, Ref } from "effect"
 import { cycle, freshMemory, type Host, type Memory } from "./Cycle.ts"
 import { deskLater, noDesk, type OpDesk } from "./ops/OpDesk.ts"
 import { jittered } from "./Pace.ts"
+import { makePause } from "./Pause.ts"
 
 const started: NewEvent = {
   kind: "agent.started",
@@ -45,20 +46,22 @@ export const run = <R = never>(
     yield* state.record([started])
     const memory = yield* Ref.make(freshMemory)
     const desk = yield* Ref.make(deskLater)
-    const openOnce = Effect.flatMap(Ref.get(desk), ({ takes }) =>
-      takes === "later" ? Effect.flatMap(open, (opened) => Ref.set(desk, opened)) : Effect.void)
+    const pause = yield* makePause
+    const opened = Effect.gen(function*() {
+      const ready = yield* open
+      yield* Ref.set(desk, ready)
+      // How an op ended is told at once. Only what an operator signed has it so: a hub can't make the loop turn faster.
+      yield* Effect.fork(Effect.forever(Effect.zipRight(ready.urgent, pause.ring)))
+    })
+    const openOnce = Effect.flatMap(Ref.get(desk), ({ takes }) => takes === "later" ? opened : Effect.void)
     const turn = Effect.gen(function*() {
       const before = yield* Ref.get(memory)
       const { intervalMillis } = yield* cycle(host, before, yield* Ref.get(desk)).pipe(
         Effect.catchAllCause(survived(before)),
-        Effect.tap((after) =>
-          Ref.set(memory, after)
-        )
+        Effect.tap((after) => Ref.set(memory, after))
       )
       yield* openOnce
-      const { urgent } = yield* Ref.get(desk)
-      // How an op ended is told at once. Only what an operator signed has it so: a hub can't make the loop turn faster.
-      yield* Effect.raceFirst(Effect.sleep(jittered(intervalMillis, yield* Random.next)), urgent)
+      yield* pause.take(jittered(intervalMillis, yield* Random.next))
     })
     return yield* Effect.onInterrupt(Effect.forever(turn), () => state.record([stopped]))
   })

@@ -33,16 +33,22 @@ const Kept = Schema.Struct({
 })
 type Kept = typeof Kept.Type
 
-const make = (directory: string) =>
+/** Keeps `accepted-policy.json` in the state folder. */
+export const make = (
+  directory: string
+): Effect.Effect<typeof AcceptedPolicy.Service, never, DurableFile | Crypto> =>
   Effect.gen(function*() {
     const crypto = yield* Crypto
+    let last: HeldPolicy | undefined
     const read = ({ anchor, document, sha256 }: Kept): Effect.Effect<HeldPolicy, string> =>
       Effect.gen(function*() {
+        if (last?.sha256 === sha256 && last.anchor === anchor) return last
         const bytes = yield* decodeCanonicalBase64(document)
         if ((yield* crypto.sha256(bytes)) !== sha256) {
           return yield* Effect.fail("what it holds has not the hash it names")
         }
-        return { anchor, sha256, policy: yield* parsePolicy(bytes) }
+        last = { anchor, sha256, policy: yield* parsePolicy(bytes) }
+        return last
       })
     const kept = yield* makeKeptDocument({
       path: `${directory.replace(/\/+$/, "")}/accepted-policy.json`,
@@ -70,6 +76,6 @@ const make = (directory: string) =>
     })
   })
 
-/** Keeps `accepted-policy.json` in the state folder. */
+/** What `make` keeps. */
 export const layer = (directory: string): Layer.Layer<AcceptedPolicy, never, DurableFile | Crypto> =>
   Layer.effect(AcceptedPolicy, make(directory)).pipe(Layer.ensureRequirementsType<DurableFile | Crypto>())

@@ -82,7 +82,10 @@ const Kept = Schema.Struct({
 })
 type Kept = typeof Kept.Type
 
-const make = (directory: string) =>
+/** Keeps `accepted-signers.json` in the state folder. */
+export const make = (
+  directory: string
+): Effect.Effect<typeof AcceptedSigners.Service, never, DurableFile | Crypto> =>
   Effect.gen(function*() {
     const crypto = yield* Crypto
     let last: HeldSigners | undefined
@@ -127,6 +130,6 @@ const make = (directory: string) =>
     })
   })
 
-/** Keeps `accepted-signers.json` in the state folder. */
+/** What `make` keeps. */
 export const layer = (directory: string): Layer.Layer<AcceptedSigners, never, DurableFile | Crypto> =>
   Layer.effect(AcceptedSigners, make(directory)).pipe(Layer.ensureRequirementsType<DurableFile | Crypto>())

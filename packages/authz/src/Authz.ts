@@ -79,7 +79,8 @@ const longestPayloadText = Math.ceil(longestOp / 3) * 4
 /** How many ops of a hub are looked at: at once, and in each minute. Each signature costs a verification. */
 const atOnce = 64
 
-const make = (host: HostId) =>
+/** For the host of this id. The only one that mints mandates from signatures. */
+export const make = (host: HostId): Effect.Effect<typeof Authz.Service, never, Needs> =>
   Effect.gen(function*() {
     const nonces = yield* NonceStore
     const signers = yield* Signers
@@ -147,7 +148,7 @@ const make = (host: HostId) =>
         const known: Known = { payload, op }
         // How many have to sign is known only now, as it depends on the op.
         const threshold = thresholdFor(policy, op.op)
-        const all = first.length >= threshold ? first : yield* signedBy(threshold, known)
+        const all = yield* (first.length >= threshold ? Effect.succeed(first) : signedBy(threshold, known))
         if (Option.isSome(problem)) return yield* refuse(known, "policy", problem.value)
         return { op, payload, principals: all.map(({ principal }) => principal) }
       })
@@ -247,6 +248,6 @@ const make = (host: HostId) =>
     })
   })
 
-/** For the host of this id. The only one that mints mandates from signatures. */
+/** What `make` decides. */
 export const layer = (host: HostId): Layer.Layer<Authz, never, Needs> =>
   Layer.effect(Authz, make(host)).pipe(Layer.ensureRequirementsType<Needs>())

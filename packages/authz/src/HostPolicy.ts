@@ -25,7 +25,10 @@ export class HostPolicy extends Context.Tag("felhom/authz/HostPolicy")<HostPolic
   readonly current: Effect.Effect<PolicyReading>
 }>() {}
 
-const make = (path: string) =>
+/** Reads root's file at the path. */
+export const make = (
+  path: string
+): Effect.Effect<typeof HostPolicy.Service, never, DurableFile | Crypto | AcceptedPolicy> =>
   Effect.gen(function*() {
     const files = yield* DurableFile
     const crypto = yield* Crypto
@@ -64,6 +67,6 @@ const make = (path: string) =>
     })
   })
 
-/** Reads root's file at the path. */
+/** What `make` reads. */
 export const layer = (path: string): Layer.Layer<HostPolicy, never, DurableFile | Crypto | AcceptedPolicy> =>
   Layer.effect(HostPolicy, make(path)).pipe(Layer.ensureRequirementsType<DurableFile | Crypto | AcceptedPolicy>())

@@ -12,11 +12,10 @@ export class HubTime extends Context.Tag("felhom/authz/HubTime")<HubTime, {
   readonly ahead: Effect.Effect<Option.Option<number>>
 }>() {}
 
-export const layer: Layer.Layer<HubTime> = Layer.effect(
-  HubTime,
-  Effect.map(Ref.make(Option.none<number>()), (last) => ({
-    heard: (serverTime) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(last, Option.some(now - serverTime))),
-    ahead: Ref.get(last)
-  }))
-)
+/** Knows nothing of any hub's clock yet. */
+export const make: Effect.Effect<typeof HubTime.Service> = Effect.map(Ref.make(Option.none<number>()), (last) => ({
+  heard: (serverTime) => Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(last, Option.some(now - serverTime))),
+  ahead: Ref.get(last)
+}))
+
+export const layer: Layer.Layer<HubTime> = Layer.effect(HubTime, make)

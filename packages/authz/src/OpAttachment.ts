@@ -38,7 +38,8 @@ const bytesOf = (document: string) =>
       decodeCanonicalBase64(document),
       (why) => refuse("document-encoding", `the document that came with it: ${why}`)
     )
-    return bytes.length > longestDocument ? yield* refuse("document-size", tooLong) : bytes
+    if (bytes.length > longestDocument) return yield* refuse("document-size", tooLong)
+    return bytes
   })
 
 const otherHash = (sha256: string) => refuse("document-hash", `what came with it is not what was signed for, ${sha256}`)

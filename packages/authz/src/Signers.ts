@@ -59,7 +59,10 @@ interface Good {
   readonly sha256: Sha256Hex
 }
 
-const make = ({ allowed, revoked }: SignerFiles) =>
+/** Reads root's files. */
+export const make = (
+  { allowed, revoked }: SignerFiles
+): Effect.Effect<typeof Signers.Service, never, DurableFile | Crypto | AcceptedSigners> =>
   Effect.gen(function*() {
     const files = yield* DurableFile
     const crypto = yield* Crypto
@@ -125,6 +128,6 @@ const make = ({ allowed, revoked }: SignerFiles) =>
     })
   })
 
-/** Reads root's files. */
+/** What `make` reads. */
 export const layer = (files: SignerFiles): Layer.Layer<Signers, never, DurableFile | Crypto | AcceptedSigners> =>
   Layer.effect(Signers, make(files)).pipe(Layer.ensureRequirementsType<DurableFile | Crypto | AcceptedSigners>())

@@ -40,7 +40,8 @@ export class SignersChain extends Context.Tag("felhom/authz/SignersChain")<Signe
 
 type Needs = AcceptedSigners | Signers | HostPolicy | NonceStore | Crypto | SignatureCrypto
 
-const make = Effect.gen(function*() {
+/** Over the stores and root's files. */
+export const make: Effect.Effect<typeof SignersChain.Service, never, Needs> = Effect.gen(function*() {
   const accepted = yield* AcceptedSigners
   const signers = yield* Signers
   const nonces = yield* NonceStore

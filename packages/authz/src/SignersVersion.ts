@@ -53,9 +53,10 @@ const bytesOf = ({ payload, signatures }: SignedVersion) =>
     if (payload.length > longestPayloadText) return yield* refuse("size", `it is longer than ${longestSigners} bytes`)
     const bytes = yield* Either.mapLeft(decodeCanonicalBase64(payload), (why) => refuse("encoding", why))
     const sha256 = yield* (yield* Crypto).sha256(bytes)
-    return signatures.length > mostSignatures
-      ? yield* refuseFor(sha256)("size", `it has ${signatures.length} signatures, more than ${mostSignatures}`)
-      : { bytes, sha256, refuse: refuseFor(sha256) }
+    if (signatures.length > mostSignatures) {
+      return yield* refuseFor(sha256)("size", `it has ${signatures.length} signatures, more than ${mostSignatures}`)
+    }
+    return { bytes, sha256, refuse: refuseFor(sha256) }
   })
 
 /** What holds now. Fails closed, as for an op. */
@@ -192,14 +193,13 @@ export const continuing = (signed: SignedVersion): Judged =>
     }
     if (onlyRevokes(now, version)) {
       const left = yield* usableSigners(rulesAfter(now, version))
-      return left.size === 0
-        ? yield* refuse("last-signer", "it would leave nobody who can sign the next list")
-        : { next: taken(now, version), principals: first, revocation: true }
+      if (left.size === 0) return yield* refuse("last-signer", "it would leave nobody who can sign the next list")
+      return { next: taken(now, version), principals: first, revocation: true }
     }
     const threshold = thresholdFor(now.policy, "signers.update")
-    const principals = first.length >= threshold
-      ? first
-      : yield* signedBy(signed, bytes, rulesBefore(now), threshold, refuse, listed)
+    const principals = yield* (first.length >= threshold
+      ? Effect.succeed(first)
+      : signedBy(signed, bytes, rulesBefore(now), threshold, refuse, listed))
     yield* signedBy(signed, bytes, rulesAfter(now, version), threshold, refuse, "the signers that it names")
     yield* enoughIn(now, version, refuse)
     return { next: taken(now, version), principals, revocation: false }

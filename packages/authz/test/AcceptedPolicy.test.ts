@@ -9,8 +9,7 @@ import { bytes } from "./Signing.ts"
 const roots = policy({ threshold: 3 })
 const widened = policy({ threshold: 1 })
 
-const keep = (text: string) =>
-  Effect.flatMap(AcceptedPolicy, (accepted) => accepted.keep(bytes(text), sha256(roots)))
+const keep = (text: string) => Effect.flatMap(AcceptedPolicy, (accepted) => accepted.keep(bytes(text), sha256(roots)))
 const held = Effect.flatMap(AcceptedPolicy, (accepted) => accepted.current)
 const reading = Effect.flatMap(HostPolicy, ({ current }) => current)
 const threshold = Effect.map(reading, (now) => now.policy.signatures.threshold)

@@ -61,7 +61,7 @@ export const signed = (wanted: Wanted) => signedText(textOf(wanted), wanted.keys
 export const makeFiles = (root: { readonly [path: string]: string }) => {
   const files = new Map(Object.entries(root).map(([path, text]) => [path, bytes(text)]))
   let full = false
-  let beforeRead = (_path: string): void => undefined
+  let beforeRead: (path: string) => void = () => undefined
   let trustedTime: (typeof NonceStore.Service)["trustedTime"] = Effect.map(
     Clock.currentTimeMillis,
     (now) => EpochMillis.make(now)

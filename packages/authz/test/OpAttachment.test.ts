@@ -75,7 +75,12 @@ describe("what comes with an op", () => {
         for (const length of [longestDocument + 1, longestDocument + 2, 2 * longestDocument]) {
           expect(yield* answer(op, encoded("x".repeat(length))), String(length)).toBe(tooLong)
         }
-        expect(yield* answer(op, encoded("x".repeat(longestDocument)))).toMatch(/^document-hash: what came with it is not/)
+        expect(yield* answer(op, encoded("x".repeat(longestDocument)))).toMatch(
+          /^document-hash: what came with it is not/
+        )
+        // Nor is it decoded then.
+        expect(yield* answer(op, "!".repeat(349_529))).toBe(tooLong)
+        expect(yield* answer(op, "!".repeat(349_528))).toMatch(/^document-encoding: /)
         expect(yield* answer(op, "no base64!")).toMatch(/^document-encoding: the document that came with it: /)
       }).pipe(Effect.provide(files.layer))
     }))

@@ -8,10 +8,17 @@ import {
   readRevocationList,
   RevocationListError
 } from "@felhom/authz/RevocationList"
-import { fromRevocations, fromSigners, refused, signatureAdvice, SignatureReason } from "@felhom/authz/SignatureRefused"
+import {
+  fromRevocations,
+  fromSigners,
+  fromSshsig,
+  refused,
+  signatureAdvice,
+  SignatureReason
+} from "@felhom/authz/SignatureRefused"
 import { verifyThreshold } from "@felhom/authz/Threshold"
 import { type Judgement, usualDemands, verifySignature } from "@felhom/authz/VerifySignature"
-import { publicKeyBlob } from "@felhom/domain/Sshsig"
+import { publicKeyBlob, SshsigError } from "@felhom/domain/Sshsig"
 import { concatBytes, sshString, uint32 } from "@felhom/domain/SshWire"
 import { Effect, Either } from "effect"
 import { expect } from "vitest"
@@ -82,6 +89,8 @@ describe("a key on several lines", () => {
       const found = yield* verifySignature(signature, yield* judgedBy(lines), "anna")
       expect(found.signers.map(({ line }) => line)).toEqual([3, 4])
       expect(found.touch).toBeUndefined()
+      const later = yield* verifySignature(signature, yield* judgedBy(lines.slice(2)), "anna")
+      expect(later.signers.map(({ line }) => line)).toEqual([1, 2])
       const error = yield* Effect.flip(verifySignature(signature, yield* judgedBy(lines.slice(0, 2)), "anna"))
       expect(error.message).toBe(
         "refused (expired): line 1 of the allow-list let the key sign until 2026-01-01T00:00:00.000Z, " +
@@ -233,6 +242,10 @@ describe("a refusal", () => {
     expect(fromSigners(new AllowedSignersError({ reason: "line", line: 7, detail: "it names no key" }))).toMatchObject({
       reason: "signers",
       detail: "line 7 of the allowed signers: it names no key"
+    })
+    expect(fromSshsig(new SshsigError({ reason: "other-key", detail: "it is by another key" }))).toMatchObject({
+      reason: "key",
+      detail: "the signature: it is by another key"
     })
     expect(fromRevocations(new RevocationListError({ reason: "krl", detail: "it is signed" }))).toMatchObject({
       reason: "revocations",

@@ -4,7 +4,9 @@ import { Signers } from "@felhom/authz/Signers"
 import { SignersChain } from "@felhom/authz/SignersChain"
 import type { SignersReason } from "@felhom/authz/SignersRefused"
 import type { SignedVersion } from "@felhom/authz/SignersVersion"
+import { EpochMillis } from "@felhom/domain/Time"
 import { DurableLogError } from "@felhom/durable/DurableLogError"
+import { ClockBehind } from "@felhom/durable/NonceStore"
 import { layer as ed25519 } from "@felhom/node/NodeEd25519"
 import { Effect, Encoding, Option, TestClock } from "effect"
 import { expect } from "vitest"
@@ -168,6 +170,37 @@ describe("a version of the fleet's signers is refused, and the one before holds"
       expect(error.detail).toContain("op.v1@felhom.eu")
     }))
 
+  it.effect("where it continues from another list of revoked keys, or brings more signatures than anybody needs", () =>
+    Effect.gen(function*() {
+      const other = yield* refusedAs(({ anna, ben, list }) => ({
+        allowedSigners: `${list}\n`,
+        from: { allowedSigners: list, revoked: `${keyText(ben)}\n` },
+        keys: [anna, ben]
+      }))
+      expect(other.message).toMatch(
+        /^signers refused \(from\): it continues from another list of revoked keys than this host's; make it anew/
+      )
+      const many = yield* refusedAs(({ anna }) => ({ keys: Array.from({ length: 17 }, () => anna) }))
+      expect([many.reason, many.detail]).toEqual(["size", "it has 17 signatures, more than 16"])
+      expect(many.sha256).not.toBeNull()
+    }))
+
+  it.effect("by a clock that was set back, and while nobody knows how late it is", () =>
+    Effect.gen(function*() {
+      const { files, first } = yield* household
+      const one = yield* signed(first)
+      const behind = new ClockBehind({ now: EpochMillis.make(0), lastSeen: EpochMillis.make(1000) })
+      const lost = new DurableLogError({ reason: "lost", path: "/state/nonces.log", detail: "it is gone" })
+      yield* Effect.gen(function*() {
+        files.tellTime(behind)
+        const { message } = yield* Effect.flip(follow(one))
+        expect(message).toMatch(/^signers refused \(clock-behind\): .*; set the host's clock right/)
+        files.tellTime(lost)
+        expect(yield* Effect.flip(follow(one))).toMatchObject({ reason: "store", detail: lost.message })
+        expect(yield* names).toEqual(["anna", "ben"])
+      }).pipe(Effect.provide(files.layer))
+    }).pipe(Effect.provide(ed25519)))
+
   it.effect("where one of its lists can't be read", () =>
     Effect.gen(function*() {
       expect((yield* refusedAs(() => ({ allowedSigners: "anna\n" }))).detail).toContain("line 1")
@@ -246,9 +279,21 @@ describe("the file that keeps the fleet's signers", () => {
       const one = yield* signed(first)
       yield* Effect.provide(follow(one), files.layer)
       const whole = files.text(keptPath)
-      const another = Encoding.encodeBase64(`${textOf(first)} `)
-      const bads = ["", "{}", whole.slice(0, -20), whole.replace(/"document":"[^"]*"/, `"document":"${another}"`)]
-      expect(new Set([whole, ...bads]).size).toBe(5)
+      const holding = (text: string, hash = sha256(text)) =>
+        whole.replace(/"document":"[^"]*"/, `"document":"${Encoding.encodeBase64(text)}"`)
+          .replace(/"sha256":"[^"]*"/, `"sha256":"${hash}"`)
+      expect(holding(textOf(first))).toBe(whole)
+      const bads = [
+        "",
+        "{}",
+        whole.slice(0, -20),
+        holding(`${textOf(first)} `, sha256(textOf(first))),
+        whole.replace("\"document\":\"", "\"document\":\"!"),
+        holding("{}"),
+        holding(textOf({ ...first, allowedSigners: "anna\n" })),
+        holding(textOf({ ...first, revoked: "nobody\n" }))
+      ]
+      expect(new Set([whole, ...bads]).size).toBe(9)
       for (const bad of bads) {
         files.put(keptPath, bad)
         yield* Effect.gen(function*() {
@@ -303,6 +348,49 @@ describe("a signed signers.update", () => {
         // In one fleet the number only goes up, whoever signs.
         const again = yield* Effect.flip(chain.adopt(theirs, { version: 5, sha256: (yield* reading).sha256 }))
         expect(again.reason).toBe("version-behind")
+      }).pipe(Effect.provide(files.layer))
+    }).pipe(Effect.provide(ed25519)))
+
+  it.effect("takes the host into another fleet, whose numbers are its own", () =>
+    Effect.gen(function*() {
+      const { anna, ben, carl, files, first, list, rootList } = yield* household
+      const theirs = { ...first, allowedSigners: rootList, changed: { fleet: "e".repeat(32) } }
+      const [nine, other, far] = [
+        yield* signed({ ...first, version: 9, keys: [anna, ben, carl] }),
+        yield* signed(theirs),
+        yield* signed({ ...theirs, version: 1_000_001 })
+      ]
+      yield* Effect.gen(function*() {
+        const chain = yield* SignersChain
+        yield* follow(nine)
+        const shown = { version: 9, sha256: sha256(list) }
+        expect((yield* Effect.flip(chain.adopt(far, shown))).reason).toBe("version-jump")
+        expect(yield* chain.adopt(other, shown)).toBeUndefined()
+        expect(yield* names).toEqual(["anna", "ben"])
+      }).pipe(Effect.provide(files.layer))
+    }).pipe(Effect.provide(ed25519)))
+
+  it.effect("is not done while the signers can't be read or written, nor where root edits them in this very moment", () =>
+    Effect.gen(function*() {
+      const { files, first, rootList } = yield* household
+      const one = yield* signed(first)
+      const shown = { version: 0, sha256: sha256(rootList) }
+      yield* Effect.gen(function*() {
+        const { adopt } = yield* SignersChain
+        files.put(paths.revoked, "no key")
+        expect(yield* Effect.flip(adopt(one, shown))).toMatchObject({ reason: "store", sha256: sha256(textOf(first)) })
+        files.put(paths.revoked, "")
+        files.fill(true)
+        expect((yield* Effect.flip(adopt(one, shown))).message).toMatch(/^signers refused \(store\): .*ENOSPC/)
+        files.fill(false)
+        let looks = 0
+        files.onRead((path) => {
+          if (path !== paths.signers) return
+          looks += 1
+          if (looks === 2) files.put(paths.signers, `# edited\n${rootList}`)
+        })
+        expect(yield* adopt(one, shown)).toBe("root has just edited the host's allow-list")
+        expect(yield* reading).toMatchObject({ held: Option.none(), followed: false })
       }).pipe(Effect.provide(files.layer))
     }).pipe(Effect.provide(ed25519)))
 })

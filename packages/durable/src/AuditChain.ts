@@ -69,7 +69,8 @@ const openChain = (directory: string) =>
     return AuditChain.of({ append, head: Effect.sync(() => written) })
   })
 
-const make = (
+/** Keeps `audit.log` in the state folder, whose lock the caller holds. */
+export const make = (
   directory: string
 ): Effect.Effect<typeof AuditChain.Service, never, FileSteps | Crypto | Scope.Scope> =>
   Effect.map(DurableLog.openOnce(openChain(directory)), (opened) => ({
@@ -77,6 +78,6 @@ const make = (
     head: Effect.flatMap(opened, (chain) => chain.head)
   }))
 
-/** Keeps `audit.log` in the state folder, whose lock the caller holds. */
+/** What `make` keeps. */
 export const layer = (directory: string): Layer.Layer<AuditChain, never, FileSteps | Crypto> =>
   Layer.scoped(AuditChain, make(directory)).pipe(Layer.ensureRequirementsType<FileSteps | Crypto>())

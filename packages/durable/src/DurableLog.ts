@@ -301,5 +301,16 @@ export const openOnce = <A, E, R>(
 ): Effect.Effect<Effect.Effect<A, E>, never, R | Scope.Scope> =>
   Effect.flatMap(
     Effect.context<R | Scope.Scope>(),
-    (context) => Effect.cached(Effect.uninterruptible(Effect.provide(opening, context)))
+    (context) => Effect.map(Effect.cached(Effect.uninterruptible(Effect.provide(opening, context))), remembered)
   )
+
+/** What is open is asked for several times a cycle, and `cached` takes a dozen steps to say what it knows. */
+const remembered = <A, E>(once: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  let known: Effect.Effect<A> | undefined
+  return Effect.suspend((): Effect.Effect<A, E> =>
+    known ?? Effect.map(once, (opened) => {
+      known = Effect.succeed(opened)
+      return opened
+    })
+  )
+}

@@ -24,6 +24,9 @@ export class Hold extends Context.Tag("felhom/durable/Hold")<Hold, {
   readonly release: Effect.Effect<void, DurableFileError>
 }>() {}
 
+/** The file that holds the host, for whoever only asks whether it is there. */
+export const fileIn = (directory: string): string => `${directory.replace(/\/+$/, "")}/hold`
+
 const HoldJson = Schema.parseJson(HoldState)
 const text = { decode: new TextDecoder(), encode: new TextEncoder() }
 
@@ -34,11 +37,12 @@ const unreadable = (reason: string): HoldState => ({
   reason
 })
 
-const make = (directory: string) =>
+/** Keeps the file `hold` in the state folder. It is read anew each time, since root may make or remove it by hand. */
+export const make = (directory: string): Effect.Effect<typeof Hold.Service, never, FileSteps> =>
   Effect.gen(function*() {
     const files = yield* FileSteps
     const folder = directory.replace(/\/+$/, "")
-    const path = `${folder}/hold`
+    const path = fileIn(directory)
     const one = yield* Effect.makeSemaphore(1)
 
     const current = files.read(path).pipe(
@@ -76,6 +80,6 @@ const make = (directory: string) =>
     })
   })
 
-/** Keeps the file `hold` in the state folder. It is read anew each time, since root may make or remove it by hand. */
+/** What `make` keeps. */
 export const layer = (directory: string): Layer.Layer<Hold, never, FileSteps> =>
   Layer.effect(Hold, make(directory)).pipe(Layer.ensureRequirementsType<FileSteps>())

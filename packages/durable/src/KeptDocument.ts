@@ -58,7 +58,12 @@ export const makeKeptDocument = <A, I>(options: {
       if (Option.isNone(found)) return Option.none<A>()
       const kept = yield* Effect.mapError(
         Schema.decodeUnknown(json)(text.decode.decode(found.value), { onExcessProperty: "error" }),
-        (error) => unreadable(ParseResult.TreeFormatter.formatErrorSync(error).slice(0, 300))
+        (error) =>
+          unreadable(
+            ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, 3).map(({ message, path }) =>
+              (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`).slice(0, 300)
+            ).join("; ")
+          )
       )
       yield* Effect.mapError(understand(kept), unreadable)
       return Option.some(kept)

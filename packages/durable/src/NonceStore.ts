@@ -166,9 +166,7 @@ const openStore = (directory: string) =>
     })
 
     /** Takes in what the clock says, without writing it down. */
-    const look = Effect.gen(function*() {
-      const now = yield* Clock.currentTimeMillis
-      const counted = yield* monotonic
+    const look = Effect.zipWith(Clock.currentTimeMillis, monotonic, (now, counted) => {
       // How long the agent was away, only the clock can say.
       const passed = starting ? 0 : counted - countedAt + jumpTolerance
       const gained = now - state.lastSeen
@@ -178,16 +176,18 @@ const openStore = (directory: string) =>
       state.lastSeen = Math.max(state.lastSeen, now)
       return EpochMillis.make(now)
     })
-    const lookAndWrite = Effect.gen(function*() {
-      const now = yield* look
-      if (state.lastSeen - writtenAt < writtenEvery) return now
+    const writeMoved = Effect.gen(function*() {
       const { lastSeen, unexplained } = state
       const seq = next()
       yield* writeDown(seq, encodeMoved({ lastSeen, unexplained, seq }))
       writtenAt = lastSeen
       yield* alone.withPermits(1)(rewriteIfLarge)
-      return now
     })
+    const lookAndWrite = Effect.filterOrElse(
+      look,
+      () => state.lastSeen - writtenAt < writtenEvery,
+      (now) => Effect.as(writeMoved, now)
+    )
 
     const keyOf = (nonce: string): Effect.Effect<NonceKey> =>
       Effect.map(crypto.sha256(nonce), (hash) => {
@@ -248,7 +248,8 @@ const slimmed = (state: State): Effect.Effect<NonceTable> =>
 
 type Store = typeof NonceStore.Service
 
-const make = (directory: string): Effect.Effect<Store, never, FileSteps | Crypto | Scope.Scope> =>
+/** Keeps `nonces.log` in the state folder, whose lock the caller holds. */
+export const make = (directory: string): Effect.Effect<Store, never, FileSteps | Crypto | Scope.Scope> =>
   Effect.map(DurableLog.openOnce(openStore(directory)), (opened) => {
     const use = <A, E>(f: (store: Store) => Effect.Effect<A, E>) => Effect.flatMap(opened, f)
     return NonceStore.of({
@@ -263,6 +264,6 @@ const make = (directory: string): Effect.Effect<Store, never, FileSteps | Crypto
     })
   })
 
-/** Keeps `nonces.log` in the state folder, whose lock the caller holds. */
+/** What `make` keeps. */
 export const layer = (directory: string): Layer.Layer<NonceStore, never, FileSteps | Crypto> =>
   Layer.scoped(NonceStore, make(directory)).pipe(Layer.ensureRequirementsType<FileSteps | Crypto>())

@@ -38,11 +38,16 @@ export class NonceTable {
   /** Where the key's slot begins, or else the free slot that it would get. */
   #find(a: number, b: number, c: number, d: number): number {
     const slots = this.#slots
-    for (let slot = a & this.#mask;; slot = (slot + 1) & this.#mask) {
-      const at = slot * wordsASlot
-      if (slots[at + 4] === 0) return at
-      if (slots[at] === a && slots[at + 1] === b && slots[at + 2] === c && slots[at + 3] === d) return at
+    let slot = a & this.#mask
+    let at = slot * wordsASlot
+    while (
+      slots[at + 4] !== 0 &&
+      (slots[at] !== a || slots[at + 1] !== b || slots[at + 2] !== c || slots[at + 3] !== d)
+    ) {
+      slot = (slot + 1) & this.#mask
+      at = slot * wordsASlot
     }
+    return at
   }
 
   has([a, b, c, d]: NonceKey): boolean {

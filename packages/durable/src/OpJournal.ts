@@ -215,7 +215,8 @@ const openJournal = (directory: string) =>
 
 type Journal = typeof OpJournal.Service
 
-const make = (
+/** Keeps `journal.log` in the state folder, whose lock the caller holds. Opened at the first use. */
+export const make = (
   directory: string
 ): Effect.Effect<Journal, never, FileSteps | Crypto | MandateMint | Scope.Scope> =>
   Effect.map(DurableLog.openOnce(openJournal(directory)), (opened) => {
@@ -235,6 +236,6 @@ const make = (
     })
   })
 
-/** Keeps `journal.log` in the state folder, whose lock the caller holds. Opened at the first use. */
+/** What `make` keeps. */
 export const layer = (directory: string): Layer.Layer<OpJournal, never, FileSteps | Crypto | MandateMint> =>
   Layer.scoped(OpJournal, make(directory)).pipe(Layer.ensureRequirementsType<FileSteps | Crypto | MandateMint>())

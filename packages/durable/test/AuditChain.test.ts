@@ -118,6 +118,43 @@ describe("AuditChain", () => {
       }))
   }
 
+  it.effect("names all that are gone, and an entry of another chain", () =>
+    Effect.gen(function*() {
+      const [{ model }, other] = [yield* fiveEntries, yield* fiveEntries]
+      const bytes = bytesOn(model.present())
+      const detailsOf = (change: (records: ReadonlyArray<Uint8Array>) => ReadonlyArray<Uint8Array>) =>
+        Effect.map(judged(forged(bytes, change)), ({ breaks }) => breaks.map(({ detail }) => detail))
+      expect(yield* detailsOf((all) => all.filter((_, index) => index !== 2))).toEqual(["entry 3 is gone"])
+      expect(yield* detailsOf((all) => [all[0]!, all[3]!, all[4]!])).toEqual(["entries 2 to 3 are gone"])
+      const theirs = parseLog(bytesOn(other.model.present())).records.slice(1)
+      expect(yield* detailsOf(() => theirs)).toEqual(["entry 1 belongs to another chain"])
+      expect(yield* detailsOf((all) => [text.encode.encode("{}"), ...all])).toEqual([
+        "what stands in the place of entry 1 is no entry"
+      ])
+    }))
+
+  it.effect("is whole before its first entry, and shows when that was cut off", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const head = yield* withChain(model, (chain) => chain.head)
+      const bytes = bytesOn(model.present())
+      expect(yield* judged(bytes)).toMatchObject({ links: [], head: { ...head, length: 0 }, breaks: [], cutOff: 0 })
+      const known: KnownHead = { length: Option.some(1), head: Option.none() }
+      expect((yield* judged(bytes, known)).breaks).toEqual([
+        { kind: "truncated", seq: 1, detail: "entry 1 is gone: the chain ends at 0 and had 1" }
+      ])
+    }))
+
+  it.effect("goes on behind no entry that it can't read", () =>
+    Effect.gen(function*() {
+      const { model } = yield* fiveEntries
+      const bytes = forged(bytesOn(model.present()), (all) => [...all, text.encode.encode("{}")])
+      const after = makeModel(new Map(model.present()).set(path, bytes))
+      const refusal = yield* Effect.flip(withChain(after, (chain) => chain.append(entry("6"))))
+      expect(refusal).toMatchObject({ reason: "unreadable", path, detail: "its last entry can't be read" })
+      expect(after.present().get(path)).toEqual(bytes)
+    }))
+
   it.effect("shows a byte that rotted, and in which entry", () =>
     Effect.gen(function*() {
       const { model } = yield* fiveEntries
@@ -140,6 +177,7 @@ describe("AuditChain", () => {
       expect(byHead.breaks).toMatchObject([{ kind: "truncated" }])
       const bytes = bytesOn(model.present())
       expect((yield* judged(bytes, { length: Option.some(5), head })).breaks).toEqual([])
+      expect((yield* judged(bytes, { length: Option.none(), head })).breaks).toEqual([])
       expect((yield* judged(bytes, { length: Option.some(4), head })).breaks).toMatchObject([{
         kind: "other-head",
         seq: 4
@@ -156,6 +194,16 @@ describe("AuditChain", () => {
 
   it.effect("says of another file that it is no chain", () =>
     Effect.gen(function*() {
-      expect((yield* judged(text.encode.encode("hello"))).breaks).toMatchObject([{ kind: "not-a-chain" }])
+      const detailOf = (bytes: Uint8Array) => Effect.map(judged(bytes), ({ breaks }) => breaks)
+      expect(yield* detailOf(text.encode.encode("hello"))).toEqual([
+        { kind: "not-a-chain", seq: null, detail: "the file is not a felhom log" }
+      ])
+      const beginless = [{ kind: "not-a-chain", seq: null, detail: "the beginning of the chain is gone" }]
+      expect(yield* detailOf(magic)).toEqual(beginless)
+      const { model } = yield* fiveEntries
+      const [, ...records] = parseLog(bytesOn(model.present())).records
+      expect(yield* detailOf(Uint8Array.from([magic, ...encodeFrames(records)].flatMap((part) => [...part])))).toEqual(
+        beginless
+      )
     }))
 })

@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import * as DurableLog from "@felhom/durable/DurableLog"
-import { Effect } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { expect } from "vitest"
 import { crashStates, type Disk, makeModel } from "./ModelFileSystem.ts"
 import { on, openWords, play, type Step, wordsOn } from "./WordsKeeper.ts"
@@ -134,6 +134,59 @@ describe("a durable log", () => {
       }))
   }
 
+  it.effect("tells those who wait for a write that fails that nothing of theirs is written", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      let slow = false
+      const model = makeModel(new Map(), {
+        plant: (files) => ({
+          ...files,
+          create: (path) =>
+            Effect.map(files.create(path), (file) => ({
+              append: file.append,
+              sync: Effect.suspend(() => slow ? Effect.zipRight(Deferred.await(gate), file.sync) : file.sync)
+            }))
+        })
+      })
+      yield* on(
+        model,
+        Effect.gen(function*() {
+          const { log } = yield* openWords
+          slow = true
+          const write = (word: string) => Effect.fork(Effect.flip(log.append(text.encode.encode(word))))
+          const settled = Effect.repeatN(Effect.yieldNow(), 20)
+          const first = yield* write("first")
+          yield* settled
+          const others = yield* Effect.forEach(["second", "third"], write)
+          yield* settled
+          model.fault = { step: model.steps(), code: "EIO", half: false }
+          yield* Deferred.succeed(gate, undefined)
+          expect(yield* Fiber.join(first)).toMatchObject({ reason: "io" })
+          for (const other of others) expect(yield* Fiber.join(other)).toMatchObject({ reason: "poisoned" })
+        })
+      )
+      expect(yield* wordsOn(model.present())).toEqual(["first"])
+    }))
+
+  it.effect("takes no record that is empty or longer than half a frame: that is the program's own fault", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* on(
+        model,
+        Effect.gen(function*() {
+          const { log } = yield* openWords
+          for (const length of [0, DurableLog.longestRecord + 1]) {
+            const exit = yield* Effect.exit(log.append(new Uint8Array(length)))
+            expect(Exit.isFailure(exit) && Cause.isDie(exit.cause) && Cause.pretty(exit.cause)).toContain(
+              `a record of ${length} bytes for ${path}`
+            )
+          }
+          yield* log.append(new Uint8Array(DurableLog.longestRecord).fill(0x78))
+        })
+      )
+      expect((yield* wordsOn(model.present())).map(({ length }) => length)).toEqual([DurableLog.longestRecord])
+    }))
+
   it.effect("is poisoned by a rewrite that fails, and keeps what was there", () =>
     Effect.gen(function*() {
       const model = makeModel()
@@ -156,7 +209,17 @@ describe("a durable log", () => {
       model.free = 1024 ** 3
       yield* on(model, openWords)
       const disk = model.present()
-      expect(disk.get("/state/reserve")?.length).toBe(4 * 1024 * 1024)
+      const reserve = disk.get("/state/reserve") ?? new Uint8Array()
+      expect(reserve.length).toBe(4 * 1024 * 1024)
+      // One of that length stays; another is made anew.
+      for (const [held, stays] of [[new Uint8Array(reserve.length), true], [reserve.subarray(1), false]] as const) {
+        const again = makeModel(new Map(disk).set("/state/reserve", held))
+        again.free = 1024 ** 3
+        yield* on(again, openWords)
+        const found = again.present().get("/state/reserve") ?? new Uint8Array()
+        expect(found.length).toBe(reserve.length)
+        expect(found.subarray(0, 64)).toEqual((stays ? held : reserve).subarray(0, 64))
+      }
       const full = makeModel(disk)
       full.free = 0
       // Folder, both files read, and the new file made: its first write finds no room.

@@ -276,6 +276,21 @@ describe("a hold", () => {
       expect(yield* held(JSON.stringify(own))).toEqual(Option.some(own))
     }))
 
+  it.effect("holds while its file can't be read, and is set by no word that is not on the disk", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const use = <A, E>(f: (hold: typeof Hold.Hold.Service) => Effect.Effect<A, E>) =>
+        Effect.flatMap(Hold.Hold, f).pipe(Effect.provide(Layer.provide(Hold.layer("/state"), model.layer)))
+      model.fault = { step: 0, code: "EIO", half: false }
+      const unread = Option.getOrThrow(yield* use((hold) => hold.current))
+      expect(unread).toMatchObject({ since: 0, by: "unknown" })
+      expect(unread.reason).toContain("cannot read /state/hold")
+      // Its file is read, the folder and the new file are made; then its first byte.
+      model.fault = { step: model.steps() + 3, code: "ENOSPC", half: true }
+      expect(yield* Effect.flip(use((hold) => hold.set("root", "moving house")))).toMatchObject({ code: "ENOSPC" })
+      expect(yield* use((hold) => hold.current)).toEqual(Option.none())
+    }))
+
   it.effect("that is there already stays, and is gone after its release and over a restart", () =>
     Effect.gen(function*() {
       const model = makeModel()

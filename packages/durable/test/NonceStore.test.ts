@@ -1,5 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import { EpochMillis } from "@felhom/domain/Time"
+import * as DurableLog from "@felhom/durable/DurableLog"
 import * as NonceStore from "@felhom/durable/NonceStore"
 import { Clock, Effect, Layer, TestClock } from "effect"
 import { expect } from "vitest"
@@ -106,6 +107,40 @@ describe("NonceStore", () => {
       expect(refusal).toMatchObject({ _tag: "DurableLogError", reason: "lost", path: "/state/nonces.log" })
     }))
 
+  it.effect("refuses everything while its file holds what it does not know", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const newer = DurableLog.open({
+        directory: "/state",
+        name: "nonces",
+        load: () => Effect.void,
+        keep: () => [new Uint8Array([9, 1])]
+      })
+      yield* Effect.scoped(newer).pipe(Effect.provide(Layer.merge(model.layer, testCrypto)))
+      const refusal = yield* Effect.flip(withStore(model, (store) => store.isSpent("n1")))
+      expect(refusal).toMatchObject({ reason: "unreadable", detail: "a record of kind 9 is not known" })
+    }))
+
+  it.effect("writes its file anew once that has doubled, with every nonce in it, and goes on", () =>
+    Effect.gen(function*() {
+      const model = makeModel(new Map(), { history: false })
+      const count = 26_000
+      const nonces = Array.from({ length: count }, (_, index) => `n${index}`)
+      yield* withStore(model, (store) =>
+        Effect.gen(function*() {
+          yield* Effect.forEach(nonces, (nonce) => store.spend(nonce, at(1000)), { concurrency: 1000 })
+          // 41 bytes were written for each; in a block it has 20.
+          expect(model.present().get("/state/nonces.log")?.length).toBeLessThan(21 * count)
+          yield* store.spend("one more", at(1000))
+        }))
+      yield* withStore(model, (store) =>
+        Effect.gen(function*() {
+          expect(yield* store.size).toBe(count + 1)
+          expect(yield* store.storeSeq).toBe(count + 1)
+          for (const nonce of ["n0", "n25999", "one more"]) expect(yield* store.isSpent(nonce)).toBe(true)
+        }))
+    }))
+
   it.effect("begins nothing new while the disk is nearly full", () =>
     Effect.gen(function*() {
       const model = makeModel()
@@ -131,6 +166,30 @@ describe("NonceStore", () => {
       expect(yield* withStore(model, (store) => store.size)).toBe(1)
       yield* live(1)
       expect(yield* withStore(model, (store) => store.size)).toBe(0)
+    }))
+
+  it.effect("forgets those whose time is over, and keeps the others", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* TestClock.setTime(day)
+      yield* withStore(model, (store) =>
+        Effect.gen(function*() {
+          yield* store.spend("short", at(day))
+          yield* store.spend("long", at(3 * day))
+          for (let hour = 0; hour <= 8 * 24; hour++) {
+            yield* TestClock.adjust("1 hour")
+            yield* store.lastSeenTime
+          }
+          expect(yield* store.size).toBe(2)
+        }))
+      yield* withStore(model, (store) =>
+        Effect.gen(function*() {
+          expect([yield* store.isSpent("short"), yield* store.isSpent("long"), yield* store.size]).toEqual([
+            false,
+            true,
+            1
+          ])
+        }))
     }))
 
   it.effect("forgets nothing because the clock jumped, and is not destroyed upon once it was set back", () =>

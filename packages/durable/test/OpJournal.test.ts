@@ -2,6 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { OpId } from "@felhom/domain/OpId"
 import { SnapshotName, Vmid } from "@felhom/domain/ProxmoxId"
 import { Upid } from "@felhom/domain/Upid"
+import * as DurableLog from "@felhom/durable/DurableLog"
 import type { AcceptedOp, IntendedCall } from "@felhom/durable/JournalRecord"
 import * as OpJournal from "@felhom/durable/OpJournal"
 import { type Destruction, Mandate } from "@felhom/mandate/Mandate"
@@ -136,6 +137,29 @@ describe("OpJournal on disk", () => {
       expect(found.size).toBeGreaterThan(50)
     }))
 
+  it.effect("does nothing while its file holds what it can't read, or what can't have happened", () =>
+    Effect.gen(function*() {
+      const records: ReadonlyArray<readonly [record: string, why: string]> = [
+        ["{}", "it holds a record that can't be read"],
+        [`{"_tag":"reported","op":"${op}"}`, `there is no op ${op} that could be reported`]
+      ]
+      for (const [record, detail] of records) {
+        const model = makeModel()
+        const written = DurableLog.open({
+          directory: "/state",
+          name: "journal",
+          load: () => Effect.void,
+          keep: () => [new TextEncoder().encode(record)]
+        })
+        yield* Effect.scoped(written).pipe(Effect.provide(Layer.merge(model.layer, testCrypto)))
+        const refusals = [
+          yield* Effect.flip(withJournal(model, (journal) => journal.accepted(accepted))),
+          yield* Effect.flip(withJournal(model, (journal) => journal.own(removal)))
+        ]
+        for (const refusal of refusals) expect(refusal).toMatchObject({ reason: "unreadable", detail })
+      }
+    }))
+
   it.effect("remembers what it made over a restart, and gives a removal one chance", () =>
     Effect.gen(function*() {
       const model = makeModel()
@@ -156,6 +180,18 @@ describe("OpJournal on disk", () => {
         yield* Effect.flip(withJournal(model, (journal) =>
           journal.own(removal)))
       ).toMatchObject({ _tag: "NotOurs" })
+    }))
+
+  it.effect("has nothing to write down of what is gone and was never its own", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (journal) =>
+        Effect.gen(function*() {
+          yield* journal.open
+          const before = model.steps()
+          yield* journal.gone(object)
+          expect(model.steps()).toBe(before)
+        }))
     }))
 
   it.effect("destroys a guest that it made only while that is still the same guest", () =>

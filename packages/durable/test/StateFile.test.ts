@@ -17,21 +17,25 @@ const crypto = Layer.effect(
   }))
 )
 
-/** A disk in memory that can be filled up. */
+/** A disk in memory that can be filled up, or that has room for so many writes. */
 const makeDisk = Effect.map(
-  Effect.all({ files: Ref.make(new Map<string, Uint8Array>()), full: Ref.make(false) }),
-  ({ files, full }) => ({
+  Effect.all({ files: Ref.make(new Map<string, Uint8Array>()), full: Ref.make(false), room: Ref.make(Infinity) }),
+  ({ files, full, room }) => ({
     full,
+    room,
     files,
     layer: Layer.succeed(DurableFile, {
       read: (name) => Effect.map(Ref.get(files), (map) => Option.fromNullable(map.get(name))),
       replace: (name, content) =>
-        Effect.flatMap(Ref.get(full), (isFull) =>
-          isFull
-            ? Effect.fail(
-              new DurableFileError({ operation: "replace", path: name, code: "ENOSPC", detail: "no space left" })
-            )
-            : Ref.update(files, (map) => new Map(map).set(name, content)))
+        Effect.flatMap(
+          Effect.all([Ref.get(full), Ref.getAndUpdate(room, (left) => left - 1)]),
+          ([isFull, left]) =>
+            isFull || left <= 0
+              ? Effect.fail(
+                new DurableFileError({ operation: "replace", path: name, code: "ENOSPC", detail: "no space left" })
+              )
+              : Ref.update(files, (map) => new Map(map).set(name, content))
+        )
     })
   })
 )
@@ -121,6 +125,50 @@ describe("StateFile", () => {
         [2, "state.unwritable"],
         [3, "state.recovered"]
       ])
+    }))
+
+  it.effect("knows when the disk is full again in the moment in which that seemed over, and loses nothing", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* Ref.set(disk.full, true)
+          yield* state.record([event("while full")])
+          yield* Ref.set(disk.full, false)
+          yield* Ref.set(disk.room, 1)
+          yield* state.nextSequence
+          expect(Option.map(yield* state.failure, ({ code }) => code)).toEqual(Option.some("ENOSPC"))
+          yield* Ref.set(disk.room, Infinity)
+          yield* state.nextSequence
+          expect(yield* state.failure).toEqual(Option.none())
+        })
+      )
+      const { events } = yield* withState(disk, Effect.flatMap(StateFile.StateFile, (state) => state.pending))
+      expect(events.map(({ kind }) => kind)).toEqual([
+        "guest.changed",
+        "state.unwritable",
+        "state.recovered",
+        "state.recovered"
+      ])
+    }))
+
+  it.effect("writes nothing where there is nothing to say", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.record([event("one")])
+          yield* state.acknowledge(1)
+          const before = (yield* Ref.get(disk.files)).get(path)
+          yield* state.acknowledge(1)
+          yield* state.record([])
+          expect((yield* Ref.get(disk.files)).get(path)).toBe(before)
+        })
+      )
     }))
 
   it.effect("never gives out a report's number again that it could not save", () =>

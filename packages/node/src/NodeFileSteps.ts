@@ -36,7 +36,7 @@ const syncData = (handle: FileHandle, path: string): Effect.Effect<void, Durable
   })
 
 /** Files on the local file system. */
-export const layer: Layer.Layer<FileSteps> = Layer.succeed(FileSteps, {
+export const fileSteps: typeof FileSteps.Service = FileSteps.of({
   read: (path) =>
     step("read", path, () => readFile(path)).pipe(
       Effect.map((content): Uint8Array => content),
@@ -71,3 +71,5 @@ export const layer: Layer.Layer<FileSteps> = Layer.succeed(FileSteps, {
   freeBytes: (folder) =>
     Effect.map(step("look at", folder, () => statfs(folder)), ({ bavail, bsize }) => bavail * bsize)
 })
+
+export const layer: Layer.Layer<FileSteps> = Layer.succeed(FileSteps, fileSteps)

@@ -39,7 +39,8 @@ const remembered = (key: KeyMaterial): KeyObject => {
   return made
 }
 
-export const layer: Layer.Layer<SignatureCrypto> = Layer.succeed(SignatureCrypto, {
+/** Node's own. */
+export const signatureCrypto: typeof SignatureCrypto.Service = SignatureCrypto.of({
   verify: ({ hash: algorithm, key, message, signature }) =>
     Effect.sync(() => {
       try {
@@ -59,3 +60,5 @@ export const layer: Layer.Layer<SignatureCrypto> = Layer.succeed(SignatureCrypto
     }),
   digest: (algorithm, data) => Effect.sync(() => new Uint8Array(hash(algorithm, data, "buffer")))
 })
+
+export const layer: Layer.Layer<SignatureCrypto> = Layer.succeed(SignatureCrypto, signatureCrypto)

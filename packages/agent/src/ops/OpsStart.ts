@@ -5,8 +5,11 @@ import * as HostPolicy from "@felhom/authz/HostPolicy"
 import * as HubTime from "@felhom/authz/HubTime"
 import * as Signers from "@felhom/authz/Signers"
 import * as SignersChain from "@felhom/authz/SignersChain"
-import type { SignersStatus } from "@felhom/domain/HostReport"
+import type { HostId } from "@felhom/domain/HostId"
 import { Crypto } from "@felhom/domain/port/Crypto"
+import { DurableFile } from "@felhom/domain/port/DurableFile"
+import { FileSteps } from "@felhom/domain/port/FileSteps"
+import { SignatureCrypto } from "@felhom/domain/port/SignatureCrypto"
 import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
 import { EpochMillis } from "@felhom/domain/Time"
 import { version } from "@felhom/domain/Version"
@@ -30,10 +33,11 @@ import * as OpIntake from "@felhom/reconciler/op/OpIntake"
 import * as OpNews from "@felhom/reconciler/op/OpNews"
 import * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
 import * as TrustNews from "@felhom/reconciler/trust/TrustNews"
-import { Clock, Effect, Either, Layer, Option, type Scope } from "effect"
+import { Clock, Context, Effect, Either, ExecutionStrategy, Scope } from "effect"
 import { answerTo } from "../admin/AdminAnswers.ts"
 import { serveAdmin } from "../admin/AdminSocket.ts"
 import type { OpDesk } from "./OpDesk.ts"
+import { makeTrustStatus } from "./TrustStatus.ts"
 
 export interface OpsPlaces {
   readonly stateDirectory: string
@@ -45,90 +49,86 @@ export interface OpsPlaces {
 
 type Surrounding = ProxmoxClient | TaskWaiter | StateFile | Crypto
 
-/** All that the words of operators and of a hub take on this host, over the stores in its state folder, whose lock the caller holds. */
-const services = (places: OpsPlaces, host: typeof StateFile.Service["host"]) => {
-  const { stateDirectory: folder } = places
-  const logs = Layer.mergeAll(
-    NonceStore.layer(folder),
-    OpJournal.layer(folder),
-    AuditChain.layer(folder),
-    Hold.layer(folder)
-  ).pipe(Layer.provide([NodeFileSteps.layer, Mandate.mintLayer]))
-  const accepted = Layer.mergeAll(
-    AcceptedSigners.layer(folder),
-    AcceptedPolicy.layer(folder),
-    DesiredStore.layer(folder)
-  )
-  const rules = Layer.mergeAll(
-    HostPolicy.layer(places.policyFile),
-    Signers.layer(places.signers),
-    HubTime.layer
-  ).pipe(Layer.provideMerge(accepted), Layer.provide(NodeDurableFile.layer))
-  const judges = Layer.merge(Authz.layer(host.id), SignersChain.layer).pipe(
-    Layer.provide([Mandate.mintLayer, NodeSignatureCrypto.layer])
-  )
-  const news = Layer.merge(OpNews.layer, TrustNews.layer)
-  return OpIntake.layer.pipe(
-    Layer.provideMerge(Executor.layer),
-    Layer.provide(LocalOps.layer),
-    Layer.merge(Layer.merge(SignersIntake.layer, DesiredIntake.layer(host))),
-    Layer.provideMerge(Layer.merge(judges, news)),
-    Layer.provideMerge(Layer.merge(logs, rules))
-  )
-}
+// Each of these makes the services of one concern in one effect: a layer for each would take longer to put together than what they
+// make of it.
 
-const fleetStatus = (
-  { document, lists, sha256 }: AcceptedSigners.HeldSigners,
-  signers: Either.Either<Signers.SignersReading, unknown>
-): SignersStatus => ({
-  fleet: document.fleet,
-  version: document.version,
-  sha256,
-  revoked: lists.revoked,
-  followed: Either.isRight(signers) && signers.right.followed
-})
-
-/** What of it can't be read is left out: a hub must not take that for nothing. */
-const takenStatus = (signers: Either.Either<Signers.SignersReading, unknown>) =>
+/** The records in the state folder. */
+const makeStores = (folder: string) =>
   Effect.gen(function*() {
-    const fleet = yield* Effect.either((yield* AcceptedSigners.AcceptedSigners).current)
-    const desired = yield* (yield* DesiredIntake.DesiredIntake).held
-    return {
-      ...(Either.isLeft(fleet)
-        ? {}
-        : { fleet: Option.match(fleet.right, { onNone: () => null, onSome: (held) => fleetStatus(held, signers) }) }),
-      ...(desired === undefined ? {} : { desired })
-    }
+    return Context.make(NonceStore.NonceStore, yield* NonceStore.make(folder)).pipe(
+      Context.add(OpJournal.OpJournal, yield* Effect.provide(OpJournal.make(folder), Mandate.mintLayer)),
+      Context.add(AuditChain.AuditChain, yield* AuditChain.make(folder)),
+      Context.add(Hold.Hold, yield* Hold.make(folder)),
+      Context.add(AcceptedSigners.AcceptedSigners, yield* AcceptedSigners.make(folder)),
+      Context.add(AcceptedPolicy.AcceptedPolicy, yield* AcceptedPolicy.make(folder)),
+      Context.add(DesiredStore.DesiredStore, yield* DesiredStore.make(folder))
+    )
   })
 
-/** What an operator must name in an op for this host; null where the host can't tell. */
-const trustStatus = Effect.gen(function*() {
-  const nonces = yield* NonceStore.NonceStore
-  // To be asked for regularly: that is how the record of the host's own time goes on.
-  yield* Effect.ignore(nonces.trustedTime)
-  const signers = yield* Effect.either((yield* Signers.Signers).current)
-  const policy = yield* (yield* HostPolicy.HostPolicy).current
-  const held = yield* (yield* Hold.Hold).current
-  return {
-    opEpoch: yield* nonces.hostEpoch,
-    storeSeq: yield* nonces.storeSeq,
-    signers: Either.isRight(signers) ? signers.right.sha256 : null,
-    policy: policy.sha256,
-    hold: Option.match(held, { onNone: () => null, onSome: ({ reason, since }) => ({ since, reason }) }),
-    ...yield* takenStatus(signers)
-  }
-}).pipe(
-  Effect.catchAll((error) => Effect.as(Effect.logDebug("the host can't say whom it trusts", error.message), null))
-)
-
-const auditSection = Effect.gen(function*() {
-  const chain = yield* AuditChain.AuditChain
-  const readAt = EpochMillis.make(yield* Clock.currentTimeMillis)
-  return yield* Effect.match(chain.head, {
-    onFailure: (error) => sectionUnavailable(error.message),
-    onSuccess: (head) => sectionOk(readAt, head)
+/** Who may sign and what is allowed, and who is told of it. */
+const makeRules = (places: OpsPlaces) =>
+  Effect.gen(function*() {
+    return Context.make(HostPolicy.HostPolicy, yield* HostPolicy.make(places.policyFile)).pipe(
+      Context.add(Signers.Signers, yield* Signers.make(places.signers)),
+      Context.add(HubTime.HubTime, yield* HubTime.make),
+      Context.add(OpNews.OpNews, yield* OpNews.make),
+      Context.add(TrustNews.TrustNews, yield* TrustNews.make)
+    )
   })
+
+const makeJudges = (host: HostId) =>
+  Effect.gen(function*() {
+    return Context.make(Authz.Authz, yield* Effect.provide(Authz.make(host), Mandate.mintLayer)).pipe(
+      Context.add(SignersChain.SignersChain, yield* SignersChain.make)
+    )
+  })
+
+const makeHands = Effect.gen(function*() {
+  const local = yield* LocalOps.make
+  const executor = yield* Effect.provideService(Executor.make, LocalOps.LocalOps, local)
+  const intake = yield* Effect.provideService(OpIntake.make, Executor.Executor, executor)
+  return Context.make(Executor.Executor, executor).pipe(Context.add(OpIntake.OpIntake, intake))
 })
+
+const makeIntakes = (host: DesiredIntake.DesiredHost) =>
+  Effect.gen(function*() {
+    return Context.make(SignersIntake.SignersIntake, yield* SignersIntake.make).pipe(
+      Context.add(DesiredIntake.DesiredIntake, yield* DesiredIntake.make(host))
+    )
+  })
+
+/** All that the words of operators and of a hub take on this host, over the stores in its state folder, whose lock the caller holds. */
+const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost) =>
+  Effect.gen(function*() {
+    const disk = Context.make(FileSteps, NodeFileSteps.fileSteps).pipe(
+      Context.add(DurableFile, NodeDurableFile.make())
+    )
+    // Made first, so it is closed last: whatever is under way is given up before the records are closed.
+    const storesScope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    const stores = yield* makeStores(places.stateDirectory).pipe(Scope.extend(storesScope), Effect.provide(disk))
+    const rules = Context.merge(
+      stores,
+      yield* Effect.provide(makeRules(places), Context.merge(stores, disk))
+    )
+    const judges = Context.merge(
+      rules,
+      yield* Effect.provide(
+        makeJudges(host.id),
+        Context.add(rules, SignatureCrypto, NodeSignatureCrypto.signatureCrypto)
+      )
+    )
+    return Context.mergeAll(
+      judges,
+      yield* Effect.provide(makeHands, judges),
+      yield* Effect.provide(makeIntakes(host), judges)
+    )
+  })
+
+const auditSection = ({ head }: typeof AuditChain.AuditChain.Service) =>
+  Effect.zipWith(Effect.either(head), Clock.currentTimeMillis, (found, now) =>
+    Either.isLeft(found)
+      ? sectionUnavailable(found.left.message)
+      : sectionOk(EpochMillis.make(now), found.right))
 
 /** Of what can't be read a hub hears at once; each use of it says so again. */
 const toldUnreadable = Effect.gen(function*() {
@@ -163,7 +163,7 @@ const begun = (bootId: string | null) =>
 export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrounding | Scope.Scope> =>
   Effect.gen(function*() {
     const state = yield* StateFile
-    const context = yield* Layer.build(services(places, state.host))
+    const context = yield* makeServices(places, state.host)
     yield* Effect.provide(Effect.zipRight(begun(places.bootId), toldUnreadable), context)
     const desk = Effect.gen(function*() {
       const intake = yield* OpIntake.OpIntake
@@ -172,6 +172,12 @@ export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrou
       const hubTime = yield* HubTime.HubTime
       const executor = yield* Executor.Executor
       const news = yield* OpNews.OpNews
+      const trust = yield* makeTrustStatus([
+        places.signers.allowed,
+        places.signers.revoked.path,
+        places.policyFile,
+        Hold.fileIn(places.stateDirectory)
+      ])
       yield* Effect.catchAll(
         executor.recover,
         (error) => Effect.logError("the journal can't be read, so no signed op is taken", error.message)
@@ -185,9 +191,9 @@ export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrou
             Effect.zipRight(intake.fromHub(handed.ops)),
             Effect.zipRight(handed.desired === undefined ? Effect.void : desired.fromHub(handed.desired))
           ),
-        trust: Effect.provide(trustStatus, context),
+        trust,
         desired: desired.status,
-        audit: Effect.provide(auditSection, context),
+        audit: auditSection(yield* AuditChain.AuditChain),
         urgent: news.urgent
       }
       return opened

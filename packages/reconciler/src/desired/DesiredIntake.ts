@@ -101,7 +101,8 @@ const read = (text: string) =>
     return { bytes, sha256: yield* (yield* Crypto).sha256(bytes) }
   })
 
-const make = (here: DesiredHost) =>
+/** For this host. */
+export const make = (here: DesiredHost): Effect.Effect<typeof DesiredIntake.Service, never, Needs> =>
   Effect.gen(function*() {
     const store = yield* DesiredStore
     const news = yield* TrustNews
@@ -170,21 +171,25 @@ const make = (here: DesiredHost) =>
       fromHub: (text) =>
         Effect.catchAll(take(text), (error) => refused(error, `${error.sha256 ?? text.slice(0, 64)} ${error.reason}`)),
       held: Effect.map(readHeld, (held) => held && { epoch: held.epoch, version: held.version, sha256: held.sha256 }),
-      status: Effect.zipWith(readHeld, Clock.currentTimeMillis, (held, now) =>
-        held === null || held === undefined ? null : {
-          epoch: held.epoch,
-          version: held.version,
-          stale: held.version === 0 || held.document === null || now >= held.document.expires,
-          compared: false,
-          drift: [],
-          blocked: [{
-            subject: "host",
-            reason: "this version of the agent takes the desired state and does nothing for it"
-          }]
-        })
+      status: Effect.zipWith(
+        readHeld,
+        Clock.currentTimeMillis,
+        (held, now) =>
+          held === null || held === undefined ? null : {
+            epoch: held.epoch,
+            version: held.version,
+            stale: held.version === 0 || held.document === null || now >= held.document.expires,
+            compared: false,
+            drift: [],
+            blocked: [{
+              subject: "host",
+              reason: "this version of the agent takes the desired state and does nothing for it"
+            }]
+          }
+      )
     })
   })
 
-/** For this host. */
+/** What `make` takes. */
 export const layer = (here: DesiredHost): Layer.Layer<DesiredIntake, never, Needs> =>
   Layer.effect(DesiredIntake, make(here)).pipe(Layer.ensureRequirementsType<Needs>())

@@ -48,7 +48,10 @@ const Kept = Schema.Struct({
 })
 type Kept = typeof Kept.Type
 
-const make = (directory: string) =>
+/** Keeps `accepted-desired.json` in the state folder. */
+export const make = (
+  directory: string
+): Effect.Effect<typeof DesiredStore.Service, never, DurableFile | Crypto> =>
   Effect.gen(function*() {
     const crypto = yield* Crypto
     let last: { readonly sha256: Sha256Hex; readonly document: DesiredDocument } | undefined
@@ -106,6 +109,6 @@ const make = (directory: string) =>
     })
   })
 
-/** Keeps `accepted-desired.json` in the state folder. */
+/** What `make` keeps. */
 export const layer = (directory: string): Layer.Layer<DesiredStore, never, DurableFile | Crypto> =>
   Layer.effect(DesiredStore, make(directory)).pipe(Layer.ensureRequirementsType<DurableFile | Crypto>())

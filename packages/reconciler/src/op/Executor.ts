@@ -13,7 +13,7 @@ import type { Mandate } from "@felhom/mandate/Mandate"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
-import { Cause, Clock, Context, Data, Effect, Layer, Option, Schedule } from "effect"
+import { Cause, Clock, Context, Data, Effect, Layer, Option, Schedule, type Scope } from "effect"
 import { expectationUnmet } from "./Expectation.ts"
 import { isLocal, type LocalOp, LocalOps } from "./LocalOps.ts"
 import { callOf, effectMissing } from "./OpCalls.ts"
@@ -69,7 +69,8 @@ const passes = ({ reason }: ProxmoxError): boolean => passing.has(reason)
 
 const logText = (tail: ReadonlyArray<string>): string => (tail.length === 0 ? "" : `: ${tail.slice(-5).join("; ")}`)
 
-const make = Effect.gen(function*() {
+/** What is under way is given up with the scope. */
+export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.Scope> = Effect.gen(function*() {
   const context = yield* Effect.context<ProxmoxClient | Crypto>()
   const client = yield* ProxmoxClient
   const waiter = yield* TaskWaiter

@@ -64,7 +64,8 @@ const epochUnmet = (held: Option.Option<HeldDesired>, op: OpOf<"desired.accept_e
     : `the host goes by ${epoch === null ? "no epoch" : `version ${version} of the epoch ${epoch}`}`
 }
 
-const make = Effect.gen(function*() {
+/** Over the stores. */
+export const make: Effect.Effect<typeof LocalOps.Service, never, Needs> = Effect.gen(function*() {
   const nonces = yield* NonceStore
   const hold = yield* Hold
   const signers = yield* Signers

@@ -46,7 +46,8 @@ const refusal = (reason: RefusalReason, detail: string, payload: Sha256Hex, foun
     subject: found === undefined ? null : opSubject(found.op)
   })
 
-const make = Effect.gen(function*() {
+/** With nothing refused yet. */
+export const make: Effect.Effect<typeof OpIntake.Service, never, Needs> = Effect.gen(function*() {
   const authz = yield* Authz
   const journal = yield* OpJournal
   const executor = yield* Executor

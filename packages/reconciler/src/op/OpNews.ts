@@ -44,7 +44,8 @@ const endEvents = {
   unknown: { kind: "op.unknown", severity: "critical" }
 } as const
 
-const make = Effect.gen(function*() {
+/** Into the durable queue of events and the audit chain. */
+export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | AuditChain> = Effect.gen(function*() {
   const { chain, note, tell } = yield* makeTelling
   const state = yield* StateFile
   const bell = yield* Queue.sliding<void>(1)

@@ -21,7 +21,8 @@ const perEnvelope = 64
 const looks = { atOnce: perEnvelope, perMinute: perEnvelope } as const
 const toldRefusals = { atOnce: 20, perMinute: 10 } as const
 
-const make = Effect.gen(function*() {
+/** With nothing told yet. */
+export const make: Effect.Effect<typeof SignersIntake.Service, never, Needs> = Effect.gen(function*() {
   const chain = yield* SignersChain
   const news = yield* TrustNews
   const crypto = yield* Crypto

@@ -24,7 +24,8 @@ export class TrustNews extends Context.Tag("felhom/reconciler/TrustNews")<TrustN
   readonly epochAccepted: (before: HostEpoch | null, after: HostEpoch) => Effect.Effect<void>
 }>() {}
 
-const make = Effect.gen(function*() {
+/** Into the durable queue of events and the audit chain. */
+export const make: Effect.Effect<typeof TrustNews.Service, never, StateFile | AuditChain> = Effect.gen(function*() {
   const { chain, note, tell } = yield* makeTelling
   return TrustNews.of({
     signersAudited: ({ next: { document, sha256 }, principals, revocation }) =>
