@@ -123,7 +123,8 @@ export const judged = (
     }
     if (trust === null) wrongs.push("after the restart the host does not say whom it trusts")
     if (trust !== null && trust.opEpoch !== scene.trust.opEpoch) wrongs.push("the host has another epoch")
-    if (trust !== null && trust.storeSeq <= scene.trust.storeSeq) wrongs.push("the count of changes went back")
+    // It stays where it was if no nonce could be spent.
+    if (trust !== null && trust.storeSeq < scene.trust.storeSeq) wrongs.push("the count of changes went back")
     const counts = since(before, yield* scene.counts)
     if (counts.other > 0) wrongs.push(`${counts.other} calls that nobody asked for`)
     const outcomes: Array<string> = []

@@ -201,6 +201,8 @@ export const makeScene = Effect.gen(function*() {
       return folder
     }),
     restore: Effect.gen(function*() {
+      // Tasks are told apart by the second that they began in, and of two lives both can fall into one.
+      yield* sim.change({ _tag: "task.expire", before: Number.MAX_SAFE_INTEGER })
       yield* sim.change({ _tag: "guest.status", vmid: guest.vmid, status: "running" })
       yield* sim.change({ _tag: "guest.status", vmid: machine.vmid, status: "running" })
       const { snapshots } = yield* shown(guest)
