@@ -1,4 +1,5 @@
-// npm run fuzz: installs, builds, and throws mutants at the parsers; ends with 1 at the first fault. `npm run fuzz -- 1000` throws that many.
+// npm run fuzz: installs, builds, throws mutants at the parsers, cuts the power, kills agents and asks ssh-keygen too; ends with 1
+// when there is a fault. `npm run fuzz -- 1000 parsers` does less of it; `npm run fuzz -- --help` tells how.
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { install, main, progress, root } from "./toolchain.mjs"

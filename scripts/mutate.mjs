@@ -31,7 +31,7 @@ const parts = {
   },
   policy: {
     of: files("authz", "Authz SignedDestruction OpRefused RateCap HubTime"),
-    by: ["reconciler/test/op/Refusals.test.ts", "reconciler/test/op/Outcomes.test.ts"]
+    by: ["authz/test", "reconciler/test/op/Refusals.test.ts", "reconciler/test/op/Outcomes.test.ts"]
   },
   json: { of: files("domain", "StrictJson"), by: ["domain/test"] },
   mandate: { of: files("mandate", "Mandate"), by: ["mandate/test"] },

@@ -21,36 +21,68 @@ const answers = (runs: number, seed: number) =>
     console.log(`Proxmox's answers: ${each * proxmox.length} to ${proxmox.length} calls`)
   }).pipe(Effect.scoped, Effect.runPromise)
 
-const main = async (asked: string | undefined): Promise<number> => {
-  if (asked !== undefined && !/^[1-9]\d{0,8}$/.test(asked)) {
-    console.error(`how many inputs? ${JSON.stringify(asked)} is no whole number above zero`)
-    return 2
-  }
-  const seed = Date.now() % 2 ** 31
-  console.log(`seed ${seed}`)
+/** Each part says how many faults it found; `asked` is undefined for the usual numbers. */
+type Part = (asked: number | undefined, seed: number) => Promise<number>
+
+const parsers: Part = async (asked = usual.parser, seed) => {
   for (const target of [...signatureTargets(), ...payloadTargets]) {
-    const runs = Number(asked ?? usual.parser)
-    const { accepted, refused } = fuzz(target, runs, seed)
+    const { accepted, refused } = fuzz(target, asked, seed)
     console.log(`${target.name}: ${accepted} taken, ${refused} refused, no fault`)
   }
-  await answers(Number(asked ?? usual.parser), seed)
-  const lost = await powerIsCut(Number(asked ?? usual.crash), seed)
-  const died = await agentsDie(asked === undefined)
-  if (lost + died > 0) return 1
+  return 0
+}
+
+const compared: Part = async (asked = usual.differential, seed) => {
   const program = sshKeygen()
   if (program === undefined) {
     console.log("not compared with ssh-keygen: there is none on this machine")
     return 0
   }
-  const runs = Number(asked ?? usual.differential)
-  const { both, laxer, neither, stricter } = await differential(runs, seed)
+  const { both, laxer, neither, stricter } = await differential(asked, seed)
   console.log(
-    `against ${program}, ${runs} cases: ${both} accepted by both, ${neither} by neither, ${stricter} by it alone`
+    `against ${program}, ${asked} cases: ${both} accepted by both, ${neither} by neither, ${stricter} by it alone`
   )
   for (const one of laxer) console.error(`ACCEPTED HERE ALONE: ${one}`)
-  return laxer.length === 0 ? 0 : 1
+  return laxer.length
 }
 
-void main(process.argv[2]).then((code) => {
+const parts: { readonly [name: string]: Part } = {
+  parsers,
+  answers: (asked = usual.parser, seed) => answers(asked, seed).then(() => 0),
+  openssh: compared,
+  power: (asked = usual.crash, seed) => powerIsCut(asked, seed),
+  kills: (asked) => agentsDie(asked === undefined)
+}
+
+const help = `npm run fuzz -- [NUMBER] [PART...]
+NUMBER of inputs for each parser, of disks after a power cut, and of signatures shown to ssh-keygen as well;
+without it ${usual.parser}, ${usual.crash} and ${usual.differential}, and an agent is killed at every step of its disk.
+PART is ${Object.keys(parts).join(", ")}; all of them without one. Ends with 1 when there is a fault.`
+
+const main = async (given: ReadonlyArray<string>): Promise<number> => {
+  const numbers = given.filter((one) => /^[1-9]\d{0,8}$/.test(one))
+  const names = given.filter((one) => !numbers.includes(one))
+  const unknown = names.find((name) => parts[name] === undefined)
+  if (unknown !== undefined || numbers.length > 1) {
+    const asksForHelp = unknown === "--help" || unknown === "-h"
+    if (asksForHelp) console.log(help)
+    else console.error(`${JSON.stringify(unknown ?? numbers.join(" "))} is neither one number nor a part\n\n${help}`)
+    return asksForHelp ? 0 : 2
+  }
+  const asked = numbers[0] === undefined ? undefined : Number(numbers[0])
+  const seed = Date.now() % 2 ** 31
+  console.log(`seed ${seed}`)
+  let faults = 0
+  for (const [name, part] of Object.entries(parts)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    const began = Date.now()
+    faults += await part(asked, seed)
+    console.log(`-- ${name}: ${Math.round((Date.now() - began) / 1000)} s`)
+  }
+  console.log(`${faults} faults`)
+  return faults === 0 ? 0 : 1
+}
+
+void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code
 })

@@ -50,7 +50,8 @@ const withHost = <A, E>(
     readonly rootList: string
     readonly sign: (text: string) => ReturnType<typeof signedText>
   }) => Effect.Effect<A, E, Ed25519>,
-  store: Partial<Store> = {}
+  store: Partial<Store> = {},
+  hold: Partial<typeof Hold.Service> = { current: Effect.succeedNone }
 ) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now)
@@ -67,7 +68,7 @@ const withHost = <A, E>(
     })
     const layer = Authz.layer(host).pipe(
       Layer.provideMerge(Layer.merge(files.layer, HubTime.layer)),
-      Layer.provide([nonces, Layer.mock(Hold, { current: Effect.succeedNone }), Mandate.mintLayer])
+      Layer.provide([nonces, Layer.mock(Hold, hold), Mandate.mintLayer])
     )
     return yield* Effect.gen(function*() {
       const hub = yield* HubTime.HubTime
@@ -146,7 +147,7 @@ describe("an op", () => {
         Effect.gen(function*() {
           const reanchor = { op: "store.reanchor", target: {}, expect: { storeSeq: 7 } }
           const refused = yield* Effect.flip(authz.receive(yield* sign(opText()), "console", nobodyWaits))
-          expect(refused.reason).toBe("clock-behind")
+          expect(refused).toMatchObject({ reason: "clock-behind", detail: expect.stringContaining("2027-") })
           expect((yield* authz.receive(yield* sign(opText(reanchor)), "console", nobodyWaits)).op.op).toBe(
             "store.reanchor"
           )
@@ -186,17 +187,95 @@ describe("an op", () => {
           )
         expect((yield* reasons("hub")).filter((reason) => reason === "rate")).toHaveLength(2)
         expect(yield* reasons("console")).not.toContain("rate")
-        yield* TestClock.adjust("1 minute")
-        expect(yield* reasons("hub")).toContain("threshold")
+        yield* TestClock.adjust("30 seconds")
+        expect((yield* reasons("hub")).filter((reason) => reason === "threshold")).toHaveLength(32)
       })
     ))
+
+  it.effect("says against what of the host's it stands, with both sides of it", () =>
+    withHost(({ authz, sign }) =>
+      Effect.gen(function*() {
+        const time = (at: number) => new Date(at).toISOString()
+        const other = "7".repeat(32)
+        const cases: ReadonlyArray<readonly [op: object, reason: string | undefined, detail: string | undefined]> = [
+          [{ host: other }, "other-host", `it is for the host ${other}`],
+          [{ hostEpoch: other }, "other-epoch", `it is for the epoch ${other}; this host's is ${epoch}`],
+          [{ storeSeqMin: 7 }, undefined, undefined],
+          [{ storeSeqMin: 8 }, "store-behind", "the host knows 7 changes, and once knew 8"],
+          [{ nbf: now + 1 }, "too-early", `it is good from ${time(now + 1)} on, and it is ${time(now)}`],
+          [
+            { iat: now - 9, nbf: now - 9, exp: now },
+            "too-late",
+            `it was good until ${time(now)}, and it is ${time(now)}`
+          ],
+          [{ iat: now - 9, nbf: now - 9, exp: now + 1 }, undefined, undefined],
+          [{ iat: now + 120_000 }, undefined, undefined],
+          [
+            { iat: now + 120_001 },
+            "issued-ahead",
+            `it says it was made at ${time(now + 120_001)}, and it is ${time(now)}`
+          ]
+        ]
+        for (const [op, reason, detail] of cases) {
+          const found = authz.receive(yield* sign(opText({ ...removal, ...op })), "hub", nobodyWaits).pipe(
+            Effect.match({
+              onFailure: (error) => [error.reason, error.detail, error.action, error.subject],
+              onSuccess: () => [undefined, undefined, "storage.remove", "nas"]
+            })
+          )
+          expect(yield* found).toEqual([reason, detail, "storage.remove", "nas"])
+        }
+      })
+    ))
+
+  it.effect("on a held host says since when and why it is held, unless it is the one that releases it", () =>
+    withHost(
+      ({ authz, sign }) =>
+        Effect.gen(function*() {
+          const refused = yield* Effect.flip(authz.receive(yield* sign(opText(removal)), "hub", nobodyWaits))
+          expect(refused).toMatchObject({
+            reason: "hold",
+            detail: `the host is held since ${new Date(now).toISOString()}: moving house`
+          })
+          expect((yield* authz.receive(yield* sign(opText()), "hub", nobodyWaits)).op.op).toBe("hold.release")
+        }),
+      {},
+      {
+        current: Effect.succeedSome({
+          typ: "felhom/hold/v1",
+          since: EpochMillis.make(now),
+          by: "root",
+          reason: "moving house"
+        })
+      }
+    ))
+
+  it.effect("whose bytes come in another form of base64, or whose nonce was used, says so", () =>
+    Effect.gen(function*() {
+      const used = yield* withHost(
+        ({ authz, sign }) =>
+          Effect.flatMap(sign(opText(removal)), (op) => Effect.flip(authz.receive(op, "hub", nobodyWaits))),
+        { isSpent: () => Effect.succeed(true) }
+      )
+      expect(used).toMatchObject({ reason: "nonce-spent", detail: "its nonce was used before on this host" })
+      const encoded = yield* withHost(({ authz }) =>
+        Effect.flip(authz.receive({ payload: "e30", signatures: [] }, "hub", nobodyWaits))
+      )
+      expect(encoded).toMatchObject({ reason: "encoding", action: null, subject: null })
+      expect(encoded.detail).toMatch(/^its payload: .{10}/)
+    }))
 
   it.effect("with the nonce of another that waits is refused", () =>
     withHost(({ authz, sign }) =>
       Effect.gen(function*() {
         const op = yield* sign(opText())
         const refused = yield* Effect.flip(authz.receive(op, "hub", (nonce) => nonce === "a".repeat(32)))
-        expect(refused).toMatchObject({ reason: "nonce-queued", action: "hold.release", subject: null })
+        expect(refused).toMatchObject({
+          reason: "nonce-queued",
+          detail: "an op with its nonce was accepted and has not ended",
+          action: "hold.release",
+          subject: null
+        })
       })
     ))
 })

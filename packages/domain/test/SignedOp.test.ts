@@ -1,6 +1,5 @@
 import { describe, it } from "@effect/vitest"
 import { decodeSignedOp, longestOp, type SignedOpError } from "@felhom/domain/SignedOp"
-import { type Json, parseStrictJson } from "@felhom/domain/StrictJson"
 import { Either, Option } from "effect"
 import { expect } from "vitest"
 
@@ -117,24 +116,5 @@ describe("a signed op", () => {
     expect(refusalOf(JSON.stringify(destroy).padEnd(longestOp, " "))).toBeUndefined()
     expect(refusalOf(JSON.stringify(destroy).padEnd(longestOp + 1, " "))?.reason).toBe("json")
     expect(Either.isLeft(decoded({ ...destroy, nonce: "f".repeat(31) }))).toBe(true)
-  })
-})
-
-describe("strict JSON", () => {
-  const read = (text: string): Json | undefined =>
-    Option.getOrUndefined(Either.getRight(parseStrictJson(bytes(text), 4096)))
-
-  it("reads what JSON.parse reads", () => {
-    for (const value of [{ a: [1, -2, 0, true, null, "é\n\"\\😀"], b: {} }, [], "", 0, { "__proto__x": 1 }]) {
-      expect(read(JSON.stringify(value, null, 1))).toEqual(value)
-    }
-    expect(Object.keys(Object(read(`{"__proto__":1}`)))).toEqual(["__proto__"])
-  })
-
-  it("refuses what readers take for different things", () => {
-    const ambiguous = [`{"a":1,"a":1}`, `{"a":1,"\\u0061":2}`, "1.0", "1e3", "-0", "01", "9007199254740993", "+1", ".5"]
-    const broken = ["", "{", "[1,]", "{\"a\"}", "{a:1}", "'a'", "\"\n\"", "nul", "1 2", "\ufeff1", "\"\\ud800\"", "NaN"]
-    for (const text of [...ambiguous, ...broken, "[".repeat(40)]) expect(read(text), text).toBeUndefined()
-    expect(Either.isLeft(parseStrictJson(new Uint8Array([0x22, 0xff, 0x22]), 10))).toBe(true)
   })
 })
