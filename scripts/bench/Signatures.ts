@@ -75,9 +75,12 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
     writeFileSync(join(folder, "signature"), armored)
     // Built once, as in a daemon.
     const crypto = Effect.runSync(Effect.scoped(Layer.build(signatureCrypto)))
-    const once = verifySignature(armored, judgement, "anna").pipe(Effect.provide(crypto))
+    const verified = Effect.gen(function*() {
+      // One after the other in one fiber, as a daemon's are.
+      for (let index = 0; index < verifications; index += 1) yield* verifySignature(armored, judgement, "anna")
+    }).pipe(Effect.provide(crypto))
     for (let round = 0; round < rounds; round += 1) {
-      figures.ours.push(each(verifications, () => Effect.runSync(once)))
+      figures.ours.push(each(1, () => Effect.runSync(verified)) / verifications)
       figures.raw.push(each(verifications, () => {
         if (!verify(null, data, publicKey, signature)) throw new Error("the curve does not verify its own signature")
       }))

@@ -5,7 +5,7 @@ export const planted: Planted = {
   check: "Vectors",
   changes: [{
     file: "packages/domain/src/Sshsig.ts",
-    line: "if (reserved.length > 0) return refuse(\"reserved\", \"its reserved field is not empty\")",
+    line: "if (reserved.right.length > 0) return refuse(\"reserved\", \"its reserved field is not empty\")",
     instead: ""
   }]
 }

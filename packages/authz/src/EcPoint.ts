@@ -27,7 +27,7 @@ export const curves: { readonly [curve in EcdsaCurve]: Curve } = {
     prime: 2n ** 521n - 1n,
     b: 0x0051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,
     order:
-      0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
+      0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
     size: 66
   }
 }
@@ -39,7 +39,7 @@ const number = (bytes: Uint8Array): bigint =>
   BigInt(`0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`)
 
 const onCurve = ({ b, prime }: Curve, x: bigint, y: bigint): boolean =>
-  x < prime && y < prime && (y * y - (x * x * x - 3n * x + b)) % prime === 0n
+  (y * y - (x * x * x - 3n * x + b)) % prime === 0n
 
 /**
  * What OpenSSH asks of both coordinates beyond the curve (`sshkey_ec_validate_public`): more bits than half the order's, and
@@ -62,7 +62,8 @@ export const readPoint = (curve: EcdsaCurve, bytes: Uint8Array): Either.Either<E
   }
   const point = { x: bytes.slice(1, 1 + size), y: bytes.slice(1 + size) }
   const [x, y] = [number(point.x), number(point.y)]
-  return onCurve(parameters, x, y) && usable(parameters, x) && usable(parameters, y)
+  // The order is below the prime, and so is what is usable: there is one way to write it.
+  return usable(parameters, x) && usable(parameters, y) && onCurve(parameters, x, y)
     ? Either.right(point)
     : Either.left(`its point is not on ${curve}`)
 }

@@ -1,4 +1,4 @@
-import { ByteReader, byteText, type Work } from "@felhom/domain/ByteReader"
+import { ByteReader, byteText, endsWithin, type Work } from "@felhom/domain/ByteReader"
 import type { KeyMaterial } from "@felhom/domain/port/SignatureCrypto"
 import { concatBytes } from "@felhom/domain/SshWire"
 import { Either } from "effect"
@@ -67,6 +67,8 @@ const valueOf = (material: KeyMaterial, type: string, value: Uint8Array, work?: 
   }
 }
 
+const noTouch = Either.right(undefined)
+
 const touchOf = (reader: ByteReader): Read<Touch> =>
   Either.gen(function*() {
     const signed = yield* reader.take(5)
@@ -77,16 +79,16 @@ const touchOf = (reader: ByteReader): Read<Touch> =>
 /** Takes `string type, string value` apart, as a signature by this key; behind it a security key's flags and counter. */
 export const readInnerSignature = (key: PublicKey, bytes: Uint8Array, work?: Work): Read<InnerSignature> => {
   const reader = new ByteReader(bytes, work)
-  const fields = Either.all({
-    type: reader.string(),
-    value: reader.string(),
-    touch: key.application === undefined ? Either.right(undefined) : touchOf(reader)
-  })
-  if (Either.isLeft(fields)) return Either.left(fields.left)
-  const { touch, value } = fields.right
-  const type = byteText(fields.right.type)
+  const typeBytes = reader.string()
+  const value = reader.string()
+  const touch: Read<Touch | undefined> = key.application === undefined ? noTouch : touchOf(reader)
+  if (Either.isLeft(typeBytes) || Either.isLeft(value) || Either.isLeft(touch)) return Either.left(endsWithin)
+  const type = byteText(typeBytes.right)
   // An RSA key's signatures bear the name of their hash; all others that of their key.
   if (key.material.kind !== "rsa" && type !== key.type) return Either.left(`it is not of the type ${key.type}`)
   if (reader.left > 0) return Either.left("there are bytes after its end")
-  return Either.map(valueOf(key.material, type, value, work), (value) => ({ ...value, touch }))
+  return Either.map(
+    valueOf(key.material, type, value.right, work),
+    ({ hash, value }) => ({ hash, value, touch: touch.right })
+  )
 }

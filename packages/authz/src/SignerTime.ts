@@ -10,13 +10,9 @@ const form = /^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?)?Z$/
 export const readSignerTime = (text: string): Option.Option<EpochMillis> => {
   const found = form.exec(text)
   if (found === null) return Option.none()
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found.slice(1).map((part) =>
-    part === undefined ? 0 : Number(part)
-  )
-  const at = Date.UTC(year, month - 1, day, hour, minute, second)
-  // Years before 100 become 19xx here; they come out as another year, as all that overflows does.
-  const back = new Date(at)
-  const same = back.getUTCFullYear() === year && back.getUTCMonth() === month - 1 && back.getUTCDate() === day &&
-    back.getUTCHours() === hour && back.getUTCMinutes() === minute && back.getUTCSeconds() === second
-  return same && at > 0 ? Option.some(EpochMillis.make(at)) : Option.none()
+  const [, year = "", month = "", day = "", hour = "00", minute = "00", second = "00"] = found
+  const at = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
+  // What no calendar has comes out as another moment, and a year before 100 as one of another century.
+  const exists = new Date(at).toISOString() === `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
+  return exists && at > 0 ? Option.some(EpochMillis.make(at)) : Option.none()
 }

@@ -139,35 +139,34 @@ const signedBytes = (
   )
 }
 
+/** Whether the key signed the message. */
 const verifyValue = (
   crypto: Crypto,
   { inner, key, parts }: { readonly inner: InnerSignature; readonly key: PublicKey; readonly parts: SshsigParts },
   message: Uint8Array
-): Effect.Effect<void, SignatureRefused> =>
-  crypto.digest(parts.hash, message).pipe(
-    Effect.flatMap((digest) => signedBytes(crypto, key, inner.touch, signedData(parts.namespace, parts.hash, digest))),
-    Effect.flatMap((signed) =>
-      crypto.verify({ key: key.material, hash: inner.hash, message: signed, signature: inner.value })
+): Effect.Effect<boolean> =>
+  Effect.flatMap(
+    Effect.flatMap(
+      crypto.digest(parts.hash, message),
+      (digest) => signedBytes(crypto, key, inner.touch, signedData(parts.namespace, parts.hash, digest))
     ),
-    Effect.flatMap((good) => good ? Effect.void : refused("signature", "the bytes are not those that the key signed"))
+    (signed) => crypto.verify({ key: key.material, hash: inner.hash, message: signed, signature: inner.value })
   )
 
-/** What a security key says of its owner; a key that is a file says nothing. */
-const attended = (touch: Touch | undefined, demands: KeyDemands): Either.Either<void, SignatureRefused> => {
+/** Why what a security key says of its owner is not enough; a key that is a file says nothing. */
+const unattended = (touch: Touch | undefined, demands: KeyDemands): SignatureRefused | undefined => {
   if (touch === undefined) {
-    return demands.softwareKeys
-      ? Either.void
-      : Either.left(refused("software-key", "its key is a file, no security key"))
+    return demands.softwareKeys ? undefined : refused("software-key", "its key is a file, no security key")
   }
   if ((touch.flags & presence) === 0) {
-    return Either.left(refused("presence", "nobody touched the security key when it signed"))
+    return refused("presence", "nobody touched the security key when it signed")
   }
   if ((touch.flags & ~(presence | verification)) !== 0) {
-    return Either.left(refused("flags", `the security key set flags that ssh does not: ${touch.flags}`))
+    return refused("flags", `the security key set flags that ssh does not: ${touch.flags}`)
   }
   return demands.verification && (touch.flags & verification) === 0
-    ? Either.left(refused("verification", "the security key asked for no PIN and no finger"))
-    : Either.void
+    ? refused("verification", "the security key asked for no PIN and no finger")
+    : undefined
 }
 
 /** The signature taken apart, and the lines of the allow-list by which its key may make it (protocol 5, steps 3 to 6). */
@@ -181,13 +180,12 @@ const listed = (
   if (namespace === undefined || (principal !== undefined && asked === undefined)) {
     return Either.left(refused("request", "the principal or the namespace that was asked for is no name"))
   }
-  return Either.flatMap(
-    Either.mapLeft(Either.flatMap(readArmor(armored), (blob) => readParts(blob)), fromSshsig),
-    (parts) =>
-      parts.namespace === judgement.namespace
-        ? Either.map(linesFor(judgement, parts.publicKey, namespace, asked), (signers) => ({ parts, signers }))
-        : Either.left(refused("namespace", `it was made for another purpose than ${judgement.namespace}`))
-  )
+  const read = Either.flatMap(readArmor(armored), (blob) => readParts(blob))
+  if (Either.isLeft(read)) return Either.left(fromSshsig(read.left))
+  const parts = read.right
+  return parts.namespace === judgement.namespace
+    ? Either.map(linesFor(judgement, parts.publicKey, namespace, asked), (signers) => ({ parts, signers }))
+    : Either.left(refused("namespace", `it was made for another purpose than ${judgement.namespace}`))
 }
 
 const innerOf = (key: PublicKey, signature: Uint8Array): Either.Either<InnerSignature, SignatureRefused> =>
@@ -204,18 +202,21 @@ export const verifySignature = (
   judgement: Judgement,
   principal?: string
 ): Effect.Effect<Verified, SignatureRefused, SignatureCrypto> =>
-  Effect.flatMap(
-    SignatureCrypto,
-    (crypto) =>
-      Effect.flatMap(listed(armored, judgement, principal), ({ parts, signers }) => {
-        const { key } = signers[0]
-        return isRevoked(judgement.revoked, key.blob).pipe(
-          Effect.flatMap((isOut) =>
-            isOut ? refused("revoked", "its key is on the revocation list") : innerOf(key, parts.signature)
-          ),
-          Effect.tap((inner) => verifyValue(crypto, { inner, key, parts }, judgement.message)),
-          Effect.tap(({ touch }) => attended(touch, judgement.demands)),
-          Effect.zipWith(fingerprintOf(crypto, key), ({ touch }, fingerprint) => ({ key, fingerprint, signers, touch }))
-        )
+  Effect.flatMap(SignatureCrypto, (crypto) => {
+    const found = listed(armored, judgement, principal)
+    if (Either.isLeft(found)) return found.left
+    const { parts, signers } = found.right
+    const { key } = signers[0]
+    return Effect.flatMap(isRevoked(judgement.revoked, key.blob), (isOut) => {
+      if (isOut) return refused("revoked", "its key is on the revocation list")
+      const read = innerOf(key, parts.signature)
+      if (Either.isLeft(read)) return read.left
+      const inner = read.right
+      return Effect.flatMap(verifyValue(crypto, { inner, key, parts }, judgement.message), (good) => {
+        if (!good) return refused("signature", "the bytes are not those that the key signed")
+        const { touch } = inner
+        return unattended(touch, judgement.demands) ??
+          Effect.map(fingerprintOf(crypto, key), (fingerprint) => ({ key, fingerprint, signers, touch }))
       })
-  )
+    })
+  })

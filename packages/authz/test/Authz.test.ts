@@ -103,7 +103,11 @@ describe("an op", () => {
           })
         }
         // No base64 either, which nobody finds out.
-        expect(yield* refusalOf("!".repeat(21_849))).toMatchObject({ reason: "size", payload: null })
+        expect(yield* refusalOf("!".repeat(21_849))).toMatchObject({
+          reason: "size",
+          detail: "its payload is longer than 16384 bytes",
+          payload: null
+        })
         expect(yield* refusalOf("!".repeat(21_848))).toMatchObject({ reason: "encoding", payload: null })
         const { payload, signatures: [one = ""] } = yield* sign(opText())
         const of = (count: number) => Array.from({ length: count }, () => one)
@@ -189,6 +193,9 @@ describe("an op", () => {
         expect(yield* reasons("console")).not.toContain("rate")
         yield* TestClock.adjust("30 seconds")
         expect((yield* reasons("hub")).filter((reason) => reason === "threshold")).toHaveLength(32)
+        expect((yield* Effect.flip(authz.receive(nothing, "hub", nobodyWaits))).detail).toBe(
+          "the hub sends more ops than this host looks at"
+        )
       })
     ))
 

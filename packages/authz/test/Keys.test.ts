@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import { readAllowedSigners } from "@felhom/authz/AllowedSigners"
-import { readPoint } from "@felhom/authz/EcPoint"
+import { curves, readPoint } from "@felhom/authz/EcPoint"
 import { readInnerSignature } from "@felhom/authz/InnerSignature"
 import { readMpint } from "@felhom/authz/Mpint"
 import { matchesList, onlyName } from "@felhom/authz/PatternList"
@@ -147,6 +147,17 @@ describe("a key of another kind", () => {
   })
 })
 
+/** A y for that x, where there is one: the primes are 3 above a multiple of 4 (SEC 1, 2.3.4). */
+const yOf = ({ b, prime }: (typeof curves)["nistp256"], x: bigint): bigint | undefined => {
+  const square = (x ** 3n - 3n * x + b) % prime
+  let y = 1n
+  for (const bit of ((prime + 1n) / 4n).toString(2)) {
+    y = y * y % prime
+    if (bit === "1") y = y * square % prime
+  }
+  return (y * y - square) % prime === 0n ? y : undefined
+}
+
 describe("a point of a curve", () => {
   const pointOf = (type: string): Uint8Array => {
     const { material } = keyOf(type)
@@ -168,6 +179,35 @@ describe("a point of a curve", () => {
       const beyond = concatBytes([new Uint8Array([4]), new Uint8Array(2 * size).fill(0xff)])
       const zero = concatBytes([new Uint8Array([4]), new Uint8Array(2 * size)])
       for (const bad of [off, beyond, zero]) expect(left(readPoint(curve, bad))).toBe(`its point is not on ${curve}`)
+    }
+  })
+
+  it("has coordinates below the order less one, and of more bits than half of the order's", () => {
+    for (const { order, prime } of Object.values(curves)) {
+      expect(order < prime).toBe(true)
+      expect(order.toString(2).length).toBe(prime.toString(2).length)
+    }
+    for (const [name, size] of [["nistp256", 32], ["nistp384", 48], ["nistp521", 66]] as const) {
+      const curve = curves[name]
+      const point = (x: bigint, y: bigint) => {
+        const hex = (coordinate: bigint) => coordinate.toString(16).padStart(2 * size, "0")
+        return readPoint(name, new Uint8Array(Buffer.from(`04${hex(x)}${hex(y)}`, "hex")))
+      }
+      /** The first x from there on that has a point, of which OpenSSH takes the y. */
+      const next = (from: bigint, step: bigint): readonly [bigint, bigint] => {
+        const y = yOf(curve, from)
+        return y === undefined ? next(from + step, step) : [from, y]
+      }
+      const taken = (coordinates: readonly [bigint, bigint]) => Either.isRight(point(...coordinates))
+      expect(taken(next(curve.order - 2n, -1n))).toBe(true)
+      expect(taken(next(curve.order - 1n, 1n))).toBe(false)
+      const half = 2n ** BigInt(Math.floor(curve.order.toString(2).length / 2))
+      expect(taken(next(half, 1n))).toBe(true)
+      expect(taken(next(half - 1n, -1n))).toBe(false)
+      const [x, y] = next(half, 1n)
+      expect(left(point(x, y ^ 1n))).toBe(`its point is not on ${name}`)
+      // Another way to write the same x, where the bytes have room for it.
+      if (name === "nistp521") expect(taken([x + curve.prime, y])).toBe(false)
     }
   })
 

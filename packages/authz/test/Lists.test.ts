@@ -30,6 +30,9 @@ describe("an allow-list", () => {
         [`eve ${key.slice(0, -4)}`, /key is wrong/],
         [`eve ${key.replace("ssh-ed25519 ", "ssh-rsa ")}`, /and not ssh-rsa/],
         [`eve ${key}\0`, /NUL/],
+        ["-----BEGIN OPENSSH PRIVATE KEY-----", /of a private key: the public one belongs here \(KEY\.pub\)/],
+        ["-----BEGIN PGP PUBLIC KEY-----", /its options can't be read|is not known/],
+        [`eve,PRIVATE KEY ${key.replace("ssh-ed25519 ", "")}`, /is not known/],
         [`eve ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA`, /small order/]
       ]
       for (const [line, why] of bad) {
@@ -77,7 +80,8 @@ describe("a time on an allow-list", () => {
     expect(at("20260601123059Z")).toBe(Date.UTC(2026, 5, 1, 12, 30, 59))
     expect(at("20280229Z")).toBe(Date.UTC(2028, 1, 29))
     const none = ["20270229Z", "20261301Z", "20260601", "20260601z", "2026060112Z", "20260601240000Z", "19700101Z"]
-    for (const text of [...none, "00500101Z", "20260601125960Z", " 20260601Z", ""]) {
+    const overflowing = ["20260001Z", "20260600Z", "20260631Z", "202606016000Z", "202606011260Z", "99991232Z"]
+    for (const text of [...none, ...overflowing, "00500101Z", "20260601125960Z", " 20260601Z", "20260601Z ", ""]) {
       expect(at(text), text).toBeUndefined()
     }
   })

@@ -1,5 +1,5 @@
 import { Effect, Either, Encoding, Schema } from "effect"
-import { ByteReader, byteText, sameBytes, strictText, type Work } from "./ByteReader.ts"
+import { ByteReader, byteText, endsWithin, sameBytes, strictText, type Work } from "./ByteReader.ts"
 import { Ed25519, type Ed25519Key } from "./port/Ed25519.ts"
 import { isSmallOrder } from "./SmallOrderKey.ts"
 import { concatBytes, sshString, uint32 } from "./SshWire.ts"
@@ -56,20 +56,22 @@ for (const [value, character] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
   sextets[character.charCodeAt(0)] = value
 }
 
-/** Four characters as 24 bits, an `A` in the place of each that is not there; negative when one of them says nothing. */
-const quantum = (text: string, from: number, length: number): number => {
-  const sextet = (index: number): number => index < length ? sextets[text.charCodeAt(from + index)] ?? -1 : 0
-  return (sextet(0) << 18) | (sextet(1) << 12) | (sextet(2) << 6) | sextet(3)
-}
+const sextet = (text: string, at: number): number => sextets[text.charCodeAt(at)] ?? -1
+
+/** Four characters as 24 bits, an `A` in the place of those from `end` on; negative when one of them says nothing. */
+const quantum = (text: string, from: number, end: number): number =>
+  (sextet(text, from) << 18) | (sextet(text, from + 1) << 12) |
+  (from + 2 < end ? sextet(text, from + 2) << 6 : 0) | (from + 3 < end ? sextet(text, from + 3) : 0)
 
 /** Base64 with its padding and nothing else: the one text for these bytes. */
 export const decodeCanonicalBase64 = (base64: string): Either.Either<Uint8Array, string> => {
   if (base64.length % 4 !== 0) return notBase64
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0
   const bytes = new Uint8Array(base64.length / 4 * 3 - padding)
+  const end = base64.length - padding
   let bits = 0
   for (let from = 0, at = 0; from < base64.length; from += 4, at += 3) {
-    bits = quantum(base64, from, Math.min(4, base64.length - padding - from))
+    bits = quantum(base64, from, end)
     if (bits < 0) return notBase64
     // Beyond the end of the array nothing is written.
     bytes[at] = bits >>> 16
@@ -82,6 +84,21 @@ export const decodeCanonicalBase64 = (base64: string): Either.Either<Uint8Array,
 }
 
 const utf8 = new TextEncoder()
+const beginning = `${header}\n`
+const ending = `\n${footer}`
+
+/** The lines of `text` from there to the LF at `end`, put together; undefined when they are not of one length, but for the last. */
+const joinedLines = (text: string, from: number, end: number): string | undefined => {
+  const width = text.indexOf("\n", from) - from
+  if (from + width < end && width < limits.line) return undefined
+  let whole = ""
+  for (let at = from; at <= end; at += width + 1) {
+    const next = text.indexOf("\n", at)
+    if (next === at || next !== Math.min(at + width, end)) return undefined
+    whole += text.slice(at, next)
+  }
+  return whole
+}
 
 /** The blob of an armored signature: LF only, nothing around it, canonical base64 in lines of one length. */
 export const readArmor = (armored: string | Uint8Array, work?: Work): Either.Either<Uint8Array, SshsigError> => {
@@ -89,21 +106,14 @@ export const readArmor = (armored: string | Uint8Array, work?: Work): Either.Eit
   if (armored.length > limits.armor) return refuse("armor", `it is longer than ${limits.armor} bytes`)
   const text = typeof armored === "string" ? armored : byteText(armored)
   if (work !== undefined) work.bytes += text.length
-  const lines = text.split("\n")
-  // What stands behind the last LF, when that ends the text, is no line.
-  if (lines.at(-1) === "") lines.pop()
-  const body = lines.slice(1, -1)
-  if (lines[0] !== header || lines.at(-1) !== footer || body.length === 0) {
+  const end = (text.endsWith("\n") ? text.length - 1 : text.length) - ending.length
+  if (!text.startsWith(beginning) || !text.startsWith(ending, end) || end < beginning.length) {
     return refuse("armor", `it does not stand alone between ${header} and ${footer}`)
   }
-  const width = body[0]?.length ?? 0
-  const last = body.at(-1)?.length ?? 0
-  const even = body.slice(0, -1).every((line) => line.length === width && width >= limits.line)
-  if (!even || last > width || last === 0) return refuse("armor", "its lines are not of one length")
-  return Either.mapLeft(
-    decodeCanonicalBase64(body.join("")),
-    (detail) => new SshsigError({ reason: "armor", detail })
-  )
+  const base64 = joinedLines(text, beginning.length, end)
+  if (base64 === undefined) return refuse("armor", "its lines are not of one length")
+  const blob = decodeCanonicalBase64(base64)
+  return Either.isLeft(blob) ? refuse("armor", blob.left) : Either.right(blob.right)
 }
 
 /** The blob as `ssh-keygen -Y verify` reads it from a file. */
@@ -161,24 +171,30 @@ export const readParts = (blob: Uint8Array, work?: Work): Either.Either<SshsigPa
   if (byteText(blob.subarray(0, magic.length)) !== magic) return refuse("blob", `it does not begin with ${magic}`)
   const reader = new ByteReader(blob.subarray(magic.length), work)
   // One that is not there ends all, so it does not matter what is read in the place of those behind it.
-  const fields = Either.all({
-    version: reader.uint32(),
-    publicKey: reader.string(),
-    namespace: reader.string(),
-    reserved: reader.string(),
-    hash: reader.string(),
-    signature: reader.string()
-  })
-  if (Either.isLeft(fields)) return refuse("blob", fields.left)
-  const { publicKey, reserved, signature, version: found } = fields.right
-  if (found !== version) return refuse("version", `its version is ${found} and not ${version}`)
-  if (reserved.length > 0) return refuse("reserved", "its reserved field is not empty")
+  const found = reader.uint32()
+  const publicKey = reader.string()
+  const namespaceBytes = reader.string()
+  const reserved = reader.string()
+  const hashBytes = reader.string()
+  const signature = reader.string()
+  if (
+    Either.isLeft(found) || Either.isLeft(publicKey) || Either.isLeft(namespaceBytes) || Either.isLeft(reserved) ||
+    Either.isLeft(hashBytes) || Either.isLeft(signature)
+  ) {
+    return refuse("blob", endsWithin)
+  }
+  if (found.right !== version) return refuse("version", `its version is ${found.right} and not ${version}`)
+  if (reserved.right.length > 0) return refuse("reserved", "its reserved field is not empty")
   if (reader.left > 0) return refuse("blob", "there are bytes after its end")
-  return Either.zipWith(
-    namespaceOf(fields.right.namespace),
-    hashOf(byteText(fields.right.hash)),
-    (namespace, hash) => ({ publicKey, namespace, hash, signature })
-  )
+  const namespace = namespaceOf(namespaceBytes.right)
+  if (Either.isLeft(namespace)) return Either.left(namespace.left)
+  const hash = hashOf(byteText(hashBytes.right))
+  return Either.isLeft(hash) ? Either.left(hash.left) : Either.right({
+    publicKey: publicKey.right,
+    namespace: namespace.right,
+    hash: hash.right,
+    signature: signature.right
+  })
 }
 
 /** The same for a host's signature: ssh-ed25519 only, and no small-order key. */
@@ -191,11 +207,16 @@ export const readBlob = (blob: Uint8Array): Either.Either<Sshsig, SshsigError> =
   })
 
 const preamble = utf8.encode(magic)
-const noReserved = sshString("")
+
+/** An empty `reserved`, and the name of the hash. */
+const hashFields = {
+  sha256: concatBytes([sshString(""), sshString("sha256")]),
+  sha512: concatBytes([sshString(""), sshString("sha512")])
+}
 
 /** What the key really signs: never the message itself, so that no other protocol's signature can pass for one of these. */
 export const signedData = (namespace: string, hash: Sshsig["hash"], digest: Uint8Array): Uint8Array =>
-  concatBytes([preamble, sshString(namespace), noReserved, sshString(hash), sshString(digest)])
+  concatBytes([preamble, sshString(namespace), hashFields[hash], sshString(digest)])
 
 /** Signs the message's exact bytes (sha512). The blob; `writeArmor` makes a file for `ssh-keygen` of it. */
 export const signSshsig = (
