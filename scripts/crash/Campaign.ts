@@ -2,7 +2,7 @@ import { Effect, Either, type Scope } from "effect"
 import { setTrap, type Trap } from "./FileTrap.ts"
 import { inProcess, type Planned } from "./HostProcess.ts"
 import { envelopesOf, judged, nameOf, offer, type Revive, since, type Verdict } from "./Judgement.ts"
-import { live, type Reached, stateFolder } from "./Life.ts"
+import { live, nothingReached, type Reached, stateFolder } from "./Life.ts"
 import { type CallName, makeScene, type Scene } from "./Scene.ts"
 import { enoughToCompact, spendingWrongs } from "./Spending.ts"
 import { killedIn, tracedCalls } from "./Strace.ts"
@@ -97,7 +97,7 @@ const failedAt = (scene: Scene, trap: Trap): Effect.Effect<Point, Failed> =>
   Effect.gen(function*() {
     const { home, ...left } = yield* prepared(scene, faultyOps)
     const { before, offered } = left
-    let reached: Reached = { desired: 0, fleet: 0 }
+    let reached = nothingReached
     const { lived, sprung, starts, steps } = yield* lifeHere({ home, trap }, true, (now) => {
       reached = now
     })
@@ -133,7 +133,7 @@ export interface Asked {
   readonly ways: "each" | "in turn"
 }
 
-const trapsAt = (
+export const trapsAt = (
   steps: number,
   ways: readonly [Trap["how"], Trap["how"]],
   asked: Asked
@@ -145,7 +145,7 @@ const trapsAt = (
 }
 
 /** What a system call is in the steps that are counted inside. */
-const stepsOfCall = { fdatasync: "fdatasync", fsync: "sync", rename: "rename" } as const
+const stepsOfCall = { pwrite64: "write", fdatasync: "fdatasync", fsync: "sync", rename: "rename" } as const
 
 const killings = (
   program: string,

@@ -74,19 +74,18 @@ const trapped = async <A>(call: string, path: string, run: () => Promise<A>): Pr
   return answer
 }
 
-const { fdatasync, promises, writeSync } = fs
+const { fdatasync, promises, write, writeSync } = fs
 const { mkdir, open, rename, rm } = promises
 
-const { O_CREAT, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants
+const { O_CREAT, O_TRUNC } = fs.constants
 
-const isForReading = (flags: string | number | undefined): boolean =>
-  typeof flags === "number"
-    ? (flags & (O_CREAT | O_RDWR | O_TRUNC | O_WRONLY)) === 0
-    : flags === undefined || flags === "r"
+/** Whether to open it leaves everything as it was, whatever is done with it then. */
+const changesNothing = (flags: string | number | undefined): boolean =>
+  typeof flags === "number" ? (flags & (O_CREAT | O_TRUNC)) === 0 : flags === undefined || flags === "r"
 
 const openTrapped: typeof promises.open = async (path, flags, mode) => {
   if (!inside(path)) return open(path, flags, mode)
-  const handle = isForReading(flags)
+  const handle = changesNothing(flags)
     ? await open(path, flags, mode)
     : await trapped("open", path, () => open(path, flags, mode))
   names.set(handle.fd, path)
@@ -105,18 +104,46 @@ const renameTrapped: typeof promises.rename = async (from, to) => {
   for (const [fd, name] of names) if (name === from) names.set(fd, to)
 }
 
-const writeTrapped = (fd: number, bytes: Uint8Array): number => {
+/** A disk that is full takes what it still can, and one that breaks has done so in the middle of something. */
+const writeHalf = (fd: number, bytes: Uint8Array, offset: number, length: number, position: number): void => {
+  writeSync(fd, bytes, offset, length >> 1, position)
+}
+
+const writeSyncTrapped = (fd: number, bytes: Uint8Array, offset: number, length: number, position: number): number => {
   const name = names.get(fd)
-  if (name === undefined || !inside(name)) return writeSync(fd, bytes)
-  const { done, error } = stepped("write", name)
+  if (name === undefined || !inside(name)) return writeSync(fd, bytes, offset, length, position)
+  const { done, error } = stepped("append", name)
   if (error !== undefined) {
-    // A disk that is full takes what it still can, and one that breaks has done so in the middle of something.
-    writeSync(fd, bytes.subarray(0, bytes.length >> 1))
+    writeHalf(fd, bytes, offset, length, position)
     throw error
   }
-  const written = writeSync(fd, bytes)
+  const written = writeSync(fd, bytes, offset, length, position)
   done()
   return written
+}
+
+type Written = (error: NodeJS.ErrnoException | null, written: number) => void
+
+const writeTrapped = (
+  fd: number,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+  callback: Written
+): void => {
+  const name = names.get(fd)
+  if (name === undefined || !inside(name)) return write(fd, bytes, offset, length, position, callback)
+  const { done, error } = stepped("write", name)
+  if (error !== undefined) {
+    writeHalf(fd, bytes, offset, length, position)
+    setImmediate(() => callback(error, 0))
+    return
+  }
+  write(fd, bytes, offset, length, position, (failed, written) => {
+    done()
+    callback(failed, written)
+  })
 }
 
 const fdatasyncTrapped = (fd: number, callback: fs.NoParamCallback): void => {
@@ -149,7 +176,7 @@ const install = (): void => {
     rm: (path: string, options: fs.RmOptions) =>
       inside(path) && fs.existsSync(path) ? trapped("rm", path, () => rm(path, options)) : rm(path, options)
   })
-  Object.assign(fs, { writeSync: writeTrapped, fdatasync: fdatasyncTrapped })
+  Object.assign(fs, { write: writeTrapped, writeSync: writeSyncTrapped, fdatasync: fdatasyncTrapped })
   syncBuiltinESMExports()
 }
 

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Trap } from "./FileTrap.ts"
-import type { Home, Reached } from "./Life.ts"
+import { type Home, nothingReached, type Reached } from "./Life.ts"
 import { Assignment, assignmentFile, Line, type Report } from "./Report.ts"
 
 /** How a process ended that was to live. */
@@ -77,7 +77,7 @@ export const inProcess = (
       signal,
       code,
       reports: lines.flatMap((line) => ("steps" in line ? [line] : [])),
-      reached: lines.flatMap((line) => ("reached" in line ? [line.reached] : [])).at(-1) ?? { desired: 0, fleet: 0 },
+      reached: lines.flatMap((line) => ("reached" in line ? [line.reached] : [])).at(-1) ?? nothingReached,
       spent: lines.flatMap((line) => ("spent" in line ? [line.spent] : [])).at(-1) ?? 0,
       lastWords: err.trim()
     }

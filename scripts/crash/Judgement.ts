@@ -81,11 +81,18 @@ const ofOp = ({ call, signed }: Offered, told: ReadonlyArray<Told>, counts: Coun
   return { outcome, wrongs }
 }
 
+/** An op by the name that it has in this judgement. */
+type Named = Pick<Offered, "signed"> & { readonly call: string }
+
 /** The chain is whole, and tells of every op once that it was accepted. */
-const auditWrongs = (scene: Scene, folder: string, offered: ReadonlyArray<Offered>, replayed: ReadonlyArray<Offered>) =>
+export const auditWrongs = (
+  home: Pick<Home, "folder">,
+  offered: ReadonlyArray<Named>,
+  replayed: ReadonlyArray<Named>
+) =>
   Effect.gen(function*() {
     const { breaks, links } = yield* verifyAudit(
-      readFileSync(join(stateFolder(scene.homeAt(folder, [])), "audit.log"))
+      readFileSync(join(stateFolder(home), "audit.log"))
     )
     const accepted: ReadonlyArray<string | null> = links.flatMap((
       { entry }
@@ -161,6 +168,6 @@ export const judged = (
       )
       if (refused !== true) wrongs.push(`the nonce of ${call} was not refused as spent`)
     }
-    wrongs.push(...yield* auditWrongs(scene, folder, offered, replayed))
+    wrongs.push(...yield* auditWrongs({ folder }, offered, replayed))
     return { outcomes, wrongs }
   })

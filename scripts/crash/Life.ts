@@ -50,9 +50,19 @@ export const Told = Schema.Struct({
 })
 export type Told = typeof Told.Type
 
-/** How far the desired state and the list of signers have come on the host; 0 for none. */
-export const Reached = Schema.Struct({ desired: Schema.Number, fleet: Schema.Number })
+/** How far the desired state and the list of signers have come on the host, 0 for none; and which lists and policy hold, by their hashes. */
+export const Reached = Schema.Struct({
+  desired: Schema.Number,
+  fleet: Schema.Number,
+  /** Whose desired state it is. */
+  epoch: Schema.NullOr(Schema.String),
+  signers: Schema.NullOr(Schema.String),
+  policy: Schema.NullOr(Schema.String)
+})
 export type Reached = typeof Reached.Type
+
+/** Of a host that has said nothing yet. */
+export const nothingReached: Reached = { desired: 0, fleet: 0, epoch: null, signers: null, policy: null }
 
 /** Whom an op has to name, as the host says it; null while it can't. */
 export const Trust = Schema.NullOr(
@@ -131,7 +141,13 @@ const trustOf = (desk: OpDesk, { host }: typeof StateFile.StateFile.Service): Ef
       hostEpoch: host.epoch,
       opEpoch: trust.opEpoch,
       storeSeq: trust.storeSeq,
-      reached: { desired: trust.desired?.version ?? 0, fleet: trust.fleet?.version ?? 0 }
+      reached: {
+        desired: trust.desired?.version ?? 0,
+        fleet: trust.fleet?.version ?? 0,
+        epoch: trust.desired?.epoch ?? null,
+        signers: trust.signers,
+        policy: trust.policy
+      }
     })
 
 export interface LifeOptions {

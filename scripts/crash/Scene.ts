@@ -54,6 +54,10 @@ export interface Scene {
   readonly trust: NonNullable<Trust>
   /** A fresh folder, as an agent leaves it that has lived before and been given nothing to do. */
   readonly folder: Effect.Effect<string>
+  /** Root's own list of signers. */
+  readonly rootsList: string
+  /** The operator's signature over it, in the namespace that it is for. */
+  readonly sign: (payload: string, namespace: string) => Effect.Effect<SignedBytes>
   readonly homeAt: (folder: string, envelopes: Home["envelopes"]) => Home
   /** Puts the host back to where the operator sees it: the guests run, and the snapshot is there. */
   readonly restore: Effect.Effect<void>
@@ -133,7 +137,10 @@ export const makeScene = Effect.gen(function*() {
     }).pipe(Effect.provide(client), Effect.orDie)
 
   const sign = (payload: string, namespace: string) =>
-    Effect.map(inside(signSshsig(key, namespace, new TextEncoder().encode(payload))), writeArmor)
+    Effect.map(
+      inside(signSshsig(key, namespace, new TextEncoder().encode(payload))),
+      (signature): SignedBytes => ({ payload: Encoding.encodeBase64(payload), signatures: [writeArmor(signature)] })
+    )
 
   const hostIdentity = (yield* shown(guest)).identity
   const issued = Date.now()
@@ -151,8 +158,8 @@ export const makeScene = Effect.gen(function*() {
   const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
   const lists = [rootsList, `# the fleet's\n${rootsList}`, `# the fleet's, once more\n${rootsList}`] as const
   const version = (number: 1 | 2) =>
-    Effect.gen(function*() {
-      const payload = JSON.stringify({
+    sign(
+      JSON.stringify({
         typ: signersType,
         fleet: "f".repeat(32),
         version: number,
@@ -161,9 +168,9 @@ export const makeScene = Effect.gen(function*() {
         allowedSigners: lists[number],
         revoked: "",
         reason: "for the whole fleet"
-      })
-      return { payload: Encoding.encodeBase64(payload), signatures: [yield* sign(payload, signersNamespace)] }
-    })
+      }),
+      signersNamespace
+    )
   const chain = [yield* version(1), yield* version(2)] as const
 
   const payloadOf = (call: CallName, nonce: string, reason: string) =>
@@ -194,6 +201,8 @@ export const makeScene = Effect.gen(function*() {
     wishes: [wish(1), wish(2)],
     chain,
     trust,
+    rootsList,
+    sign,
     homeAt,
     folder: Effect.sync(() => {
       const folder = join(root, String(made += 1))
@@ -212,11 +221,8 @@ export const makeScene = Effect.gen(function*() {
     signed: (call, nonce, reason) =>
       Effect.gen(function*() {
         const payload = yield* payloadOf(call, nonce, reason)
-        const armor = yield* sign(payload, opNamespace)
-        return {
-          payload: Encoding.encodeBase64(payload),
-          signatures: [armor, ...ballast]
-        }
+        const signed = yield* sign(payload, opNamespace)
+        return { ...signed, signatures: [...signed.signatures, ...ballast] }
       }),
     counts: Effect.map(sim.requests, (all) => {
       const counts = { stop: 0, remove: 0, late: 0, other: 0 }

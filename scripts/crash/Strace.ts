@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process"
 const program = "strace"
 
 /** The system calls that make something durable, or give it its name. */
-export const tracedCalls = ["fdatasync", "fsync", "rename"] as const
+export const tracedCalls = ["pwrite64", "fdatasync", "fsync", "rename"] as const
 type TracedCall = (typeof tracedCalls)[number]
 
 /** The version of strace on this machine; undefined where there is none, or none that may trace. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import { cutStores } from "../../packages/durable/test/CutStores.ts"
 import { failures, kills, type Point, reviveIn, spendingKills, tracedKills } from "../crash/Campaign.ts"
 import { strace } from "../crash/Strace.ts"
+import { wordKills } from "../crash/WordKills.ts"
 
 /** The bundle of the process that is killed stands beside this one. */
 const program = join(dirname(fileURLToPath(import.meta.url)), "crash-host.js")
@@ -36,6 +37,10 @@ export const agentsDie = (all: boolean): Promise<number> =>
   Effect.gen(function*() {
     const asked = all ? ({ nth: 1, ways: "each" } as const) : ({ nth: 10, ways: "in turn" } as const)
     let faults = told("SIGKILL", yield* kills(program, asked, reviveIn(program)))
+    faults += told(
+      "SIGKILL while a host is given other signers, policy and epoch",
+      yield* wordKills(program, asked, reviveIn(program))
+    )
     faults += told(
       "SIGKILL while nonces are compacted",
       yield* spendingKills(program, { ...asked, from: all ? "the beginning" : "the rewrite" })

@@ -3,6 +3,8 @@ import { Effect, Logger, LogLevel } from "effect"
 import { fileURLToPath } from "node:url"
 import { expect } from "vitest"
 import { failures, kills, type Point, spendingKills } from "../crash/Campaign.ts"
+import { wordKills } from "../crash/WordKills.ts"
+import { wordNames } from "../crash/WordScene.ts"
 
 const program = fileURLToPath(new URL("../../dist/crash-host.js", import.meta.url))
 
@@ -18,7 +20,9 @@ describe("an agent whose process is killed in the middle", () => {
     "does every op once at most, tells the truth of it, and comes up again, at 60 steps of the disk and more",
     () =>
       Effect.gen(function*() {
-        const points = yield* kills(program, { nth: 2, ways: "in turn" })
+        const calls = yield* kills(program, { nth: 3, ways: "in turn" })
+        const words = yield* wordKills(program, { nth: 4, ways: "in turn" })
+        const points = [...calls, ...words]
         expect(wrong(points)).toEqual([])
         expect(points.length).toBeGreaterThanOrEqual(60)
         // What the points are about: accepting, spending, journalling, compacting, and taking in what a hub sends.
@@ -30,14 +34,18 @@ describe("an agent whose process is killed in the middle", () => {
             "journal.log.new",
             "accepted-signers.json",
             "accepted-desired.json",
+            "accepted-policy.json",
             "state.json"
           ]
         ) {
           expect([...steps(points)].join("\n")).toContain(file)
         }
-        const outcomes = new Set(points.flatMap((point) => point.outcomes))
         // A harness that kills too late, or before anything is done, would see only one of them.
+        const outcomes = new Set(calls.flatMap((point) => point.outcomes))
         expect([...outcomes].sort()).toEqual(["op.failed after 0", "op.finished after 1"])
+        const ofWords = new Set(words.flatMap((point) => point.outcomes))
+        for (const name of wordNames) expect([...ofWords]).toContain(`${name}: op.finished, done`)
+        expect([...ofWords].some((outcome) => outcome.endsWith("op.failed, not done"))).toBe(true)
       }).pipe(Effect.provide(quiet)),
     600_000
   )

@@ -234,14 +234,14 @@ export const open = <A>(
         const { file } = present
         const frame = encodeFrame(mine.records)
         return Effect.matchCauseEffect(
-          Effect.flatMap(file.append(frame), () =>
-            file.sync),
+          file.appendDurably(frame),
           {
             onSuccess: () => {
               size += frame.length
               return answered(Effect.void)
             },
-            onFailure: (cause) => answered(Effect.failCause(Cause.map(cause, poison)))
+            onFailure: (cause) =>
+              answered(Effect.failCause(Cause.map(cause, poison)))
           }
         )
       })

@@ -84,11 +84,12 @@ describe("AuditChain", () => {
       what: string,
       change: (records: ReadonlyArray<Uint8Array>) => ReadonlyArray<Uint8Array>,
       kind: string,
-      seq: number
+      seq: number,
+      detail: string
     ]
   > = [
-    ["deleted", (all) => all.filter((_, index) => index !== 2), "missing", 3],
-    ["deleted at the beginning", (all) => all.slice(1), "missing", 1],
+    ["deleted", (all) => all.filter((_, index) => index !== 2), "missing", 3, "entry 3 is gone"],
+    ["deleted at the beginning", (all) => all.slice(1), "missing", 1, "entry 1 is gone"],
     [
       "changed",
       (all) =>
@@ -98,23 +99,28 @@ describe("AuditChain", () => {
             : record
         ),
       "changed",
-      2
+      2,
+      "entry 2 is not the one that entry 3 was written after"
     ],
-    ["moved", (all) => [all[0]!, all[2]!, all[1]!, all[3]!, all[4]!], "moved", 2],
-    ["doubled", (all) => [...all.slice(0, 3), ...all.slice(2)], "moved", 3],
+    ["moved", (all) => [all[0]!, all[2]!, all[1]!, all[3]!, all[4]!], "moved", 2, "entry 2 stands behind entry 3"],
+    ["doubled", (all) => [...all.slice(0, 3), ...all.slice(2)], "moved", 3, "entry 3 stands there twice"],
     [
       "replaced by something else",
       (all) => all.map((record, index) => (index === 3 ? text.encode.encode("{}") : record)),
       "unreadable",
-      4
+      4,
+      "what stands in the place of entry 4 is no entry"
     ]
   ]
-  for (const [what, change, kind, seq] of cases) {
+  for (const [what, change, kind, seq, detail] of cases) {
     it.effect(`shows an entry that was ${what}, and which`, () =>
       Effect.gen(function*() {
         const { model } = yield* fiveEntries
-        const { breaks } = yield* judged(forged(bytesOn(model.present()), change))
-        expect(breaks).toContainEqual(expect.objectContaining({ kind, seq }))
+        const bytes = forged(bytesOn(model.present()), change)
+        const { breaks } = yield* judged(bytes)
+        expect(breaks).toContainEqual({ kind, seq, detail })
+        // What is known of the chain says nothing more of one that is broken.
+        expect((yield* judged(bytes, { length: Option.some(99), head: Option.none() })).breaks).toEqual(breaks)
       }))
   }
 
@@ -161,7 +167,12 @@ describe("AuditChain", () => {
       const bytes = bytesOn(model.present()).slice()
       const index = text.decode.decode(bytes).indexOf("\"seq\":3")
       bytes[index + 6]! ^= 1
-      expect((yield* judged(bytes)).breaks).toContainEqual(expect.objectContaining({ kind: "damaged", seq: 3 }))
+      const words = /^bytes [0-9]+ to [0-9]+, where entry 3 begins, are damaged$/
+      expect((yield* judged(bytes)).breaks).toContainEqual({
+        kind: "damaged",
+        seq: 3,
+        detail: expect.stringMatching(words)
+      })
     }))
 
   it.effect("shows entries cut off at the end to whoever knows how many there were, or one of the last hashes", () =>
@@ -174,13 +185,18 @@ describe("AuditChain", () => {
       expect(byLength.breaks[0]?.detail).toContain("entries 4 to 5 are gone")
       const head = Option.fromNullable(heads[4]?.head)
       const byHead = yield* judged(shorter, { length: Option.none(), head })
-      expect(byHead.breaks).toMatchObject([{ kind: "truncated" }])
+      expect(byHead.breaks).toEqual([{
+        kind: "truncated",
+        seq: null,
+        detail: `no entry has the hash ${heads[4]?.head}: what was written up to then was cut off or changed`
+      }])
       const bytes = bytesOn(model.present())
       expect((yield* judged(bytes, { length: Option.some(5), head })).breaks).toEqual([])
       expect((yield* judged(bytes, { length: Option.none(), head })).breaks).toEqual([])
       expect((yield* judged(bytes, { length: Option.some(4), head })).breaks).toMatchObject([{
         kind: "other-head",
-        seq: 4
+        seq: 4,
+        detail: `entry 4 has not the hash ${heads[4]?.head}`
       }])
     }))
 
@@ -190,6 +206,7 @@ describe("AuditChain", () => {
       const verdict = yield* judged(bytesOn(model.present()).subarray(0, -3))
       expect([verdict.breaks, verdict.head.length]).toEqual([[], 4])
       expect(verdict.cutOff).toBeGreaterThan(100)
+      expect(verdict.cutOff).toBeLessThan(bytesOn(model.present()).length / 2)
     }))
 
   it.effect("says of another file that it is no chain", () =>

@@ -1,6 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import * as DurableLog from "@felhom/durable/DurableLog"
-import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Logger } from "effect"
+import { deflateRawSync } from "node:zlib"
 import { expect } from "vitest"
 import { crashStates, type Disk, makeModel } from "./ModelFileSystem.ts"
 import { on, openWords, play, type Step, wordsOn } from "./WordsKeeper.ts"
@@ -18,7 +19,7 @@ const script: ReadonlyArray<Step> = [
 ]
 
 describe("a durable log", () => {
-  it.effect("writes what comes together under one sync", () =>
+  it.effect("writes what comes together at once, and durably", () =>
     Effect.gen(function*() {
       const model = makeModel()
       yield* on(
@@ -28,10 +29,39 @@ describe("a durable log", () => {
           const before = model.steps()
           yield* Effect.forEach(Array.from({ length: 64 }, (_, n) => `word ${n}`), (word) =>
             log.append(text.encode.encode(word)), { concurrency: "unbounded" })
-          expect(model.steps() - before).toBe(2)
+          expect(model.steps() - before).toBe(1)
         })
       )
       expect(yield* wordsOn(model.present())).toHaveLength(64)
+    }))
+
+  it.effect("tells of a write that a crash cut off, where and how much, and drops it; and of none where none was", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* play(model, [{ _tag: "append", words: ["one"] }, { _tag: "append", words: ["two"] }])
+      const bytes = model.present().get(path) ?? new Uint8Array()
+      const frame = 8 + 4 + "two".length
+      const told: Array<unknown> = []
+      const logger = Logger.make(({ annotations, message }) => told.push([message, Object.fromEntries(annotations)]))
+      const openedOn = (bytes: Uint8Array) =>
+        Effect.provide(
+          wordsOn(new Map(model.present()).set(path, bytes)),
+          Logger.replace(Logger.defaultLogger, logger)
+        )
+      expect(yield* openedOn(bytes)).toEqual(["one", "two"])
+      expect(told).toEqual([])
+      expect(yield* openedOn(bytes.subarray(0, -1))).toEqual(["one"])
+      expect(told).toEqual([[
+        ["the last write to a log was cut off by a crash, before it was answered; it is dropped"],
+        { path, offset: bytes.length - frame, bytes: frame - 1 }
+      ]])
+    }))
+
+  it.effect("writes its id beside it, so that a log that vanished is missed", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const { log } = yield* on(model, openWords)
+      expect(text.decode.decode(model.present().get("/state/ops.init"))).toBe(`${log.id}\n`)
     }))
 
   it.effect("names damage in the middle and begins nothing on it", () =>
@@ -49,13 +79,18 @@ describe("a durable log", () => {
       const refusal = yield* Effect.flip(on(after, openWords))
       expect(refusal).toMatchObject({ _tag: "DurableLogError", reason: "damaged", path })
       expect(refusal.message).toContain("keep a copy")
+      expect(refusal.detail).toMatch(/^bytes [0-9]+ to [0-9]+ are damaged, with whole records after them$/)
       expect(after.present()).toEqual(damaged)
     }))
 
   for (
-    const [name, change] of [
-      ["that is gone", (disk: Disk) => new Map([...disk].filter(([name]) => name !== path))],
-      ["whose beginning is gone", (disk: Disk) => {
+    const [name, detail, change] of [
+      [
+        "that is gone",
+        "the file was there and is gone",
+        (disk: Disk) => new Map([...disk].filter(([name]) => name !== path))
+      ],
+      ["whose beginning is gone", "its first record is gone", (disk: Disk) => {
         const bytes = disk.get(path) ?? new Uint8Array()
         const view = new DataView(bytes.buffer, bytes.byteOffset)
         const first = 16 + 8 + view.getUint32(16, true)
@@ -67,7 +102,7 @@ describe("a durable log", () => {
       Effect.gen(function*() {
         const model = makeModel()
         yield* play(model, [{ _tag: "append", words: ["one"] }])
-        expect(yield* Effect.flip(wordsOn(change(model.present())))).toMatchObject({ reason: "lost" })
+        expect(yield* Effect.flip(wordsOn(change(model.present())))).toMatchObject({ reason: "lost", path, detail })
       }))
   }
 
@@ -77,9 +112,11 @@ describe("a durable log", () => {
       yield* play(model, [])
       const own = model.present().get(path) ?? new Uint8Array()
       const at = (bytes: Uint8Array) =>
-        Effect.map(Effect.flip(wordsOn(new Map([[path, bytes]]))), ({ reason }) => reason)
-      expect(yield* at(new Uint8Array())).toBe("damaged")
-      expect(yield* at(text.encode.encode("{\"typ\":\"felhom/state/v1\"}"))).toBe("damaged")
+        Effect.map(Effect.flip(wordsOn(new Map([[path, bytes]]))), ({ detail, reason }) => `${reason}: ${detail}`)
+      expect(yield* at(new Uint8Array())).toBe("damaged: the file is empty")
+      expect(yield* at(text.encode.encode("{\"typ\":\"felhom/state/v1\"}"))).toBe(
+        "damaged: it does not begin as a log does"
+      )
       const other = DurableLog.open({ directory: "/state", name: "other", load: () => Effect.void, keep: () => [] })
       const refusal = yield* Effect.flip(on(makeModel(new Map([["/state/other.log", own]])), other))
       expect(refusal.reason).toBe("lost")
@@ -116,7 +153,10 @@ describe("a durable log", () => {
                   poisonings += 1
                   model.fault = undefined
                   const next = yield* Effect.flip(log.append(text.encode.encode("never")))
-                  expect(next).toMatchObject({ reason: "poisoned" })
+                  expect(next).toMatchObject({
+                    reason: "poisoned",
+                    detail: expect.stringMatching(/^after an error, cannot /)
+                  })
                   expect(yield* Effect.flip(log.rewrite([]))).toMatchObject({ reason: "poisoned" })
                   expect(next.message).toContain("restart felhom-agent")
                   break
@@ -143,8 +183,11 @@ describe("a durable log", () => {
           ...files,
           create: (path) =>
             Effect.map(files.create(path), (file) => ({
-              append: file.append,
-              sync: Effect.suspend(() => slow ? Effect.zipRight(Deferred.await(gate), file.sync) : file.sync)
+              ...file,
+              appendDurably: (bytes) =>
+                Effect.suspend(() =>
+                  slow ? Effect.zipRight(Deferred.await(gate), file.appendDurably(bytes)) : file.appendDurably(bytes)
+                )
             }))
         })
       })
@@ -203,6 +246,17 @@ describe("a durable log", () => {
       expect(yield* wordsOn(model.present())).toEqual(["kept"])
     }))
 
+  it.effect("sets space aside as long as enough for new operations is left beside it, and not else", () =>
+    Effect.gen(function*() {
+      const enough = 20 * 1024 * 1024
+      for (const free of [enough - 1, enough]) {
+        const model = makeModel(new Map(), { history: false })
+        model.free = free
+        yield* on(model, openWords)
+        expect(model.present().has("/state/reserve")).toBe(free === enough)
+      }
+    }))
+
   it.effect("sets space aside while there is plenty, and gives it up to start on a full disk", () =>
     Effect.gen(function*() {
       const model = makeModel()
@@ -211,6 +265,8 @@ describe("a durable log", () => {
       const disk = model.present()
       const reserve = disk.get("/state/reserve") ?? new Uint8Array()
       expect(reserve.length).toBe(4 * 1024 * 1024)
+      // A file system that compresses would hold nothing back for what gets shorter by that.
+      expect(deflateRawSync(reserve).length).toBeGreaterThan(reserve.length)
       // One of that length stays; another is made anew.
       for (const [held, stays] of [[new Uint8Array(reserve.length), true], [reserve.subarray(1), false]] as const) {
         const again = makeModel(new Map(disk).set("/state/reserve", held))

@@ -280,11 +280,14 @@ describe("a hold", () => {
     Effect.gen(function*() {
       const model = makeModel()
       const use = <A, E>(f: (hold: typeof Hold.Hold.Service) => Effect.Effect<A, E>) =>
-        Effect.flatMap(Hold.Hold, f).pipe(Effect.provide(Layer.provide(Hold.layer("/state"), model.layer)))
+        Effect.flatMap(Hold.Hold, f).pipe(Effect.provide(Layer.provide(Hold.layer("/state//"), model.layer)))
       model.fault = { step: 0, code: "EIO", half: false }
       const unread = Option.getOrThrow(yield* use((hold) => hold.current))
       expect(unread).toMatchObject({ since: 0, by: "unknown" })
       expect(unread.reason).toContain("cannot read /state/hold")
+      // The step behind the first look at its file makes the folder.
+      model.fault = { step: model.steps() + 1, code: "EIO", half: false }
+      expect(yield* Effect.flip(use((hold) => hold.set("root", "moving house")))).toMatchObject({ path: "/state" })
       // Its file is read, the folder and the new file are made; then its first byte.
       model.fault = { step: model.steps() + 3, code: "ENOSPC", half: true }
       expect(yield* Effect.flip(use((hold) => hold.set("root", "moving house")))).toMatchObject({ code: "ENOSPC" })

@@ -5,7 +5,11 @@ import { Effect, Layer, Option, Schema } from "effect"
 import { expect } from "vitest"
 
 const path = "/state/count.json"
-const Count = Schema.Struct({ typ: Schema.Literal("felhom/count/v1"), count: Schema.Int })
+const Count = Schema.Struct({
+  typ: Schema.Literal("felhom/count/v1"),
+  count: Schema.Int,
+  of: Schema.optional(Schema.Struct({ what: Schema.String }))
+})
 
 /** A disk that can be filled up, and a document on it that holds a number which is never 13. */
 const makeDisk = () => {
@@ -79,12 +83,34 @@ describe("a kept document", () => {
       const kept = yield* disk.open
       yield* oneMore(kept)
       disk.fill(true)
-      expect((yield* Effect.flip(oneMore(kept))).message).toContain("ENOSPC")
+      expect((yield* Effect.flip(oneMore(kept))).message).toMatch(/^cannot replace .*ENOSPC/)
       expect(yield* Effect.flip(kept.change(() => Effect.fail("no")))).toBe("no")
       expect(yield* countOf(kept)).toEqual(Option.some(1))
       disk.fill(false)
       yield* oneMore(kept)
       expect(disk.text()).toContain("2")
+    }))
+
+  it.effect("says what is wrong with its file, where in it, and what to do", () =>
+    Effect.gen(function*() {
+      const of = (text: string) => {
+        const disk = makeDisk()
+        disk.put(text)
+        return Effect.flatMap(disk.open, (kept) => Effect.flip(kept.current))
+      }
+      const told = (text: string) => Effect.map(of(text), ({ detail }) => detail)
+      expect(yield* told("[]")).toMatch(/^Expected \{ readonly typ/)
+      expect(yield* told(`{"typ":"felhom/count/v1","count":1,"of":{"what":2}}`)).toBe(
+        "of.what: Expected string, actual 2; of: Expected undefined, actual {\"what\":2}"
+      )
+      expect(yield* told(`{"typ":"felhom/count/v1","count":1,"more":2}`)).toMatch(/^more: is unexpected/)
+      const longest = 300
+      expect(yield* told(`{"typ":"${"x".repeat(1000)}","count":1}`)).toHaveLength(longest)
+      const { message } = yield* of(`{"typ":"felhom/count/v1","count":13}`)
+      expect(message).toBe(
+        `${path}: it holds 13; was it written by a newer felhom-agent? Keep a copy and restore it. Without it the host ` +
+          "begins anew from root's own files: stop the agent, move it away, start the agent"
+      )
     }))
 
   it.effect("that can't be read fails everybody, is never overwritten, and holds again once it is mended", () =>

@@ -5,7 +5,11 @@ import { Effect, Layer, Option } from "effect"
 /** What a disk holds: names and what is behind them. Nothing of it is pending. */
 export type Disk = ReadonlyMap<string, Uint8Array>
 
-type FileOp = { readonly _tag: "truncate" } | { readonly _tag: "append"; readonly bytes: Uint8Array }
+type FileOp =
+  | { readonly _tag: "truncate" }
+  | { readonly _tag: "append"; readonly bytes: Uint8Array }
+  /** An append that has answered, behind what was not synced. */
+  | { readonly _tag: "durable"; readonly bytes: Uint8Array }
 
 type Steps = typeof FileSteps.Service
 
@@ -61,8 +65,21 @@ const remains = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
   ]
 }
 
+/** What must be there at least, with and without the bytes that were not synced in front of a durable write. */
+const certainOf = (durable: Uint8Array, ops: ReadonlyArray<FileOp>): ReadonlyArray<Uint8Array> => [
+  ops.reduce(applyTo, durable),
+  ops.map((op): FileOp => op._tag === "append" ? { ...op, bytes: new Uint8Array(op.bytes.length) } : op)
+    .reduce(applyTo, durable)
+]
+
 /** All that may be left of a file: each prefix of what was done to it, the last thing of it torn. */
 const leftOf = ({ durable, pending }: Inode): ReadonlyArray<Uint8Array> => {
+  const certain = pending.findLastIndex(({ _tag }) => _tag === "durable") + 1
+  if (certain === 0) return prefixesOf(durable, pending)
+  return certainOf(durable, pending.slice(0, certain)).flatMap((content) => prefixesOf(content, pending.slice(certain)))
+}
+
+const prefixesOf = (durable: Uint8Array, pending: ReadonlyArray<FileOp>): ReadonlyArray<Uint8Array> => {
   const left = [durable]
   let content = durable
   for (const op of pending) {
@@ -110,7 +127,7 @@ export const formatDisk = (disk: Disk): string =>
 export interface Fault {
   readonly step: number
   readonly code: "EIO" | "ENOSPC"
-  /** What an append that fails leaves behind. */
+  /** Whether an append that fails leaves its first half behind. Else it leaves nothing, and a durable one its bytes unsynced. */
   readonly half: boolean
 }
 
@@ -173,12 +190,12 @@ export const makeModel = (
     operation: DurableFileError["operation"],
     path: string,
     run: () => A,
-    onFault: () => void = () => undefined
+    onFault: (half: boolean) => void = () => undefined
   ): Effect.Effect<A, DurableFileError> =>
     Effect.suspend(() => {
       const fault = model.fault
       if (steps++ === fault?.step) {
-        if (fault.half) onFault()
+        onFault(fault.half)
         keep()
         return new DurableFileError({ operation, path, code: fault.code, detail: "as the test wants it" })
       }
@@ -205,11 +222,27 @@ export const makeModel = (
         "append to",
         path,
         () => change(number, { _tag: "append", bytes: bytes.slice() }),
-        () => change(number, { _tag: "append", bytes: bytes.slice(0, bytes.length >> 1) })
+        (half) => half && change(number, { _tag: "append", bytes: bytes.slice(0, bytes.length >> 1) })
       ),
     sync: step("sync", path, () => {
       inodes.set(number, { durable: contentOf(inodeOf(number)), pending: [] })
-    })
+    }),
+    appendDurably: (bytes) => {
+      const written = bytes.slice()
+      const part = (end: number) => change(number, { _tag: "append", bytes: written.slice(0, end) })
+      return step("append to", path, () => {
+        // While it has not answered, as much is open as of any other append.
+        const before = inodeOf(number)
+        part(written.length)
+        keep()
+        inodes.set(
+          number,
+          before.pending.length === 0
+            ? { durable: concat([before.durable, written]), pending: [] }
+            : { ...before, pending: [...before.pending, { _tag: "durable", bytes: written }] }
+        )
+      }, (half) => part(half ? written.length >> 1 : written.length))
+    }
   })
   const sound = FileSteps.of({
     read: (path) =>

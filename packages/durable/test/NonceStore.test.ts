@@ -118,7 +118,11 @@ describe("NonceStore", () => {
       })
       yield* Effect.scoped(newer).pipe(Effect.provide(Layer.merge(model.layer, testCrypto)))
       const refusal = yield* Effect.flip(withStore(model, (store) => store.isSpent("n1")))
-      expect(refusal).toMatchObject({ reason: "unreadable", detail: "a record of kind 9 is not known" })
+      expect(refusal).toMatchObject({
+        reason: "unreadable",
+        path: "/state/nonces.log",
+        detail: "a record of kind 9 is not known"
+      })
     }))
 
   it.effect("writes its file anew once that has doubled, with every nonce in it, and goes on", () =>

@@ -16,6 +16,7 @@ const object = {
   guest: { type: "lxc", vmid: Vmid.make(9999) },
   snapshot: SnapshotName.make("felhom-selftest")
 } as const
+const again = Upid.make("UPID:pve:000001D6:00064B2C:6B023663:vzsnapshot:9999:felhom-agent@pve!agent:")
 const removal: Destruction = { op: "snapshot.delete", ...object }
 
 const layer = OpJournal.layerMemory.pipe(Layer.provide(Mandate.mintLayer))
@@ -156,7 +157,8 @@ describe("OpJournal on disk", () => {
           yield* Effect.flip(withJournal(model, (journal) => journal.accepted(accepted))),
           yield* Effect.flip(withJournal(model, (journal) => journal.own(removal)))
         ]
-        for (const refusal of refusals) expect(refusal).toMatchObject({ reason: "unreadable", detail })
+        const path = "/state/journal.log"
+        for (const refusal of refusals) expect(refusal).toMatchObject({ reason: "unreadable", path, detail })
       }
     }))
 
@@ -169,6 +171,44 @@ describe("OpJournal on disk", () => {
       const refusal = yield* Effect.flip(withJournal(model, (journal) => journal.own(removal)))
       expect(refusal).toMatchObject({ _tag: "NotOurs", removalBegun: true })
       expect(refusal.message).toContain("by hand")
+    }))
+
+  it.effect("takes what a task made with warnings for made, and what it makes anew for its own again", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (journal) => journal.made(object, { _tag: "warnings", upid, count: 1, logTail: [] }))
+      yield* withJournal(model, (journal) => journal.own(removal))
+      const mandate = yield* withJournal(
+        model,
+        (journal) => Effect.zipRight(journal.made(object, { _tag: "ok", upid: again }), journal.own(removal))
+      )
+      expect(yield* Mandate.redeem(mandate, removal)).toEqual({ kind: "own", madeBy: again })
+    }))
+
+  it.effect("gives another right to roll back to what it made after each restart, as nothing of it is gone", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const rollback = { op: "guest.rollback", ...object } as const
+      yield* withJournal(model, (journal) => journal.made(object, { _tag: "ok", upid }))
+      for (let start = 0; start < 2; start++) {
+        const mandate = yield* withJournal(model, (journal) => journal.own(rollback))
+        expect(yield* Mandate.redeem(mandate, rollback)).toEqual({ kind: "own", madeBy: upid })
+      }
+      yield* withJournal(model, (journal) => journal.own(removal))
+    }))
+
+  it.effect("knows an op that it took on, also once that is over, and no other", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      const known = withJournal(model, (journal) =>
+        Effect.all([journal.isKnown(op), journal.isKnown(OpId.make("f".repeat(32)))]))
+      expect(yield* known).toEqual([false, false])
+      yield* withJournal(model, (journal) =>
+        journal.accepted(accepted))
+      expect(yield* known).toEqual([true, false])
+      yield* withJournal(model, (journal) =>
+        Effect.zipRight(journal.ended(op, { end: "failed", detail: "" }), journal.reported(op)))
+      expect(yield* known).toEqual([true, false])
     }))
 
   it.effect("gives up its right over what is gone, so that a namesake is safe", () =>
@@ -204,6 +244,8 @@ describe("OpJournal on disk", () => {
           expect(yield* Effect.flip(journal.ownGuest(destroy, "BC:24:11:00:00:02"))).toMatchObject({ _tag: "NotOurs" })
           yield* Mandate.redeem(yield* journal.ownGuest(destroy, "BC:24:11:00:00:01"), destroy)
         }))
+      const again = withJournal(model, (journal) => journal.ownGuest(destroy, "BC:24:11:00:00:01"))
+      expect(yield* Effect.flip(again)).toMatchObject({ _tag: "NotOurs", object: "lxc/9999", removalBegun: true })
     }))
 
   it.effect("takes nothing new on while the disk is nearly full, and ends what it has", () =>
@@ -217,6 +259,31 @@ describe("OpJournal on disk", () => {
           expect(yield* Effect.flip(journal.accepted(other))).toMatchObject({ reason: "full" })
           yield* journal.ended(op, { end: "failed", detail: "x".repeat(10_000) })
         }))
+    }))
+
+  it.effect("writes its file anew once that is as long as it is worth, and twice as long as it was, and no sooner", () =>
+    Effect.gen(function*() {
+      const least = 256 * 1024
+      for (const held of [10, 200]) {
+        for (const missing of [1, 0]) {
+          const model = makeModel(new Map(), { history: false })
+          const size = () => model.present().get("/state/journal.log")?.length ?? 0
+          const take = (journal: typeof OpJournal.OpJournal.Service, id: string, length: number) =>
+            journal.accepted({ ...accepted, op: OpId.make(id.repeat(32)), document: "x".repeat(length) })
+          yield* withJournal(model, (journal) => take(journal, "a", held * 1024))
+          yield* withJournal(model, (journal) =>
+            Effect.gen(function*() {
+              yield* journal.open
+              const atStart = size()
+              yield* take(journal, "b", 1024)
+              const around = size() - atStart - 1024
+              const steps = model.steps()
+              yield* take(journal, "c", Math.max(least, 2 * atStart) - missing - size() - around)
+              const lookAndAppend = 2
+              expect(model.steps() - steps > lookAndAppend).toBe(missing === 0)
+            }))
+        }
+      }
     }))
 
   it.effect("keeps what matters when its file is written anew, and nothing else", () =>

@@ -43,7 +43,7 @@ const makeDisk = Effect.map(
 type Disk = Effect.Effect.Success<typeof makeDisk>
 
 const withState = <A, E>(disk: Disk, use: Effect.Effect<A, E, StateFile.StateFile>) =>
-  use.pipe(Effect.provide(Layer.provide(StateFile.layer("/state/"), Layer.merge(disk.layer, crypto))))
+  use.pipe(Effect.provide(Layer.provide(StateFile.layer("/state//"), Layer.merge(disk.layer, crypto))))
 
 const event = (message: string): StateFile.NewEvent => ({
   kind: "guest.changed",
@@ -61,6 +61,7 @@ describe("StateFile", () => {
       const first = yield* withState(disk, read)
       const second = yield* withState(disk, read)
       expect(second).toEqual({ ...first, sequence: 2 })
+      expect([first.id, first.epoch]).toEqual(["1".padStart(32, "0"), "2".padStart(32, "0")])
     }))
 
   it.effect("keeps events in their order over a restart until the hub has acknowledged them", () =>
@@ -81,6 +82,35 @@ describe("StateFile", () => {
       )
       expect(left.events.map(({ message, seq }) => [seq, message])).toEqual([[3, "three"], [4, "four"]])
       expect(left.dropped).toBe(0)
+    }))
+
+  it.effect("keeps of an event's words what the hub takes", () =>
+    Effect.gen(function*() {
+      const left = yield* withState(
+        yield* makeDisk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.record([{ ...event("m".repeat(2049)), subject: "s".repeat(257) }, {
+            ...event(""),
+            subject: null
+          }])
+          return yield* state.pending
+        })
+      )
+      expect(left.events.map(({ message, subject }) => [message, subject])).toEqual([
+        ["m".repeat(2048), "s".repeat(256)],
+        ["", null]
+      ])
+    }))
+
+  it.effect("moves a report's number on by a second for each that it was away, begun ones too", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      const next = withState(disk, Effect.flatMap(StateFile.StateFile, (state) => state.nextSequence))
+      yield* TestClock.setTime(1000)
+      expect(yield* next).toBe(1)
+      yield* TestClock.adjust("9001 millis")
+      expect(yield* next).toBe(12)
     }))
 
   it.effect("drops the oldest events of a full queue and counts them", () =>
@@ -166,6 +196,22 @@ describe("StateFile", () => {
           const before = (yield* Ref.get(disk.files)).get(path)
           yield* state.acknowledge(1)
           yield* state.record([])
+          expect((yield* Ref.get(disk.files)).get(path)).toBe(before)
+        })
+      )
+    }))
+
+  it.effect("does not write down again what the hub says again while it lacks an event", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.record([event("one"), event("two")])
+          yield* state.acknowledge(1)
+          const before = (yield* Ref.get(disk.files)).get(path)
+          yield* state.acknowledge(1)
           expect((yield* Ref.get(disk.files)).get(path)).toBe(before)
         })
       )
@@ -304,7 +350,7 @@ describe("StateFile", () => {
       yield* Ref.update(disk.files, (map) => new Map(map).set(path, damaged))
       const refusal = yield* Effect.flip(withState(disk, StateFile.StateFile))
       expect(refusal).toMatchObject({ _tag: "StateFileCorrupt", path })
-      expect(refusal.message).toContain("move it away")
+      expect(refusal.message).toContain("move it away: the agent then starts as a new host, with a new host id")
       expect((yield* Ref.get(disk.files)).get(path)).toBe(damaged)
     }))
 

@@ -11,7 +11,7 @@ const text = { decode: new TextDecoder(), encode: new TextEncoder() }
 
 /** A log of words that keeps all of them. */
 export const openWords = DurableLog.open({
-  directory: "/state/",
+  directory: "/state//",
   name: "ops",
   load: (records) => Effect.succeed(records.map((record) => text.decode.decode(record))),
   keep: (words) => words.map((word) => text.encode.encode(word))

@@ -1,7 +1,7 @@
 import type { DurableFileError } from "@felhom/domain/port/DurableFile"
 import { FileSteps } from "@felhom/domain/port/FileSteps"
 import { Effect, Layer } from "effect"
-import { fdatasync, writeSync } from "node:fs"
+import { constants, fdatasync, write, writeSync } from "node:fs"
 import { type FileHandle, open, readFile, rename, rm, statfs } from "node:fs/promises"
 import { fileFailure } from "./FileFailure.ts"
 import { makeFolder, syncPath } from "./SyncedFolder.ts"
@@ -14,16 +14,47 @@ const step = <A>(
 
 // The file's number is asked for each time: that of a closed file may belong to another by then.
 
+// A second write for the rest would no longer be one record in one write.
+const cutShort = (written: number, bytes: Uint8Array): Error =>
+  new Error(`only ${written} of ${bytes.length} bytes were taken`)
+
+// Each write names its place, as two handles of one file know nothing of each other's.
+
 // To the page cache, which takes a few microseconds; a trip to the thread pool and back would take longer than that.
-const writeWhole = (handle: FileHandle, path: string, bytes: Uint8Array): Effect.Effect<void, DurableFileError> =>
+const writeWhole = (
+  handle: FileHandle,
+  path: string,
+  bytes: Uint8Array,
+  position: number
+): Effect.Effect<void, DurableFileError> =>
   Effect.suspend(() => {
     try {
-      const written = writeSync(handle.fd, bytes)
-      // A second write for the rest would no longer be one record in one write.
-      if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were taken`)
+      const written = writeSync(handle.fd, bytes, 0, bytes.length, position)
+      if (written !== bytes.length) throw cutShort(written, bytes)
       return Effect.void
     } catch (error) {
       return Effect.fail(fileFailure("append to", path)(error))
+    }
+  })
+
+/** One trip to the thread pool, where a write and an fdatasync would take two; the handle is one with O_DSYNC. */
+const writeDurably = (
+  handle: FileHandle,
+  path: string,
+  bytes: Uint8Array,
+  position: number
+): Effect.Effect<void, DurableFileError> =>
+  Effect.async((resume) => {
+    const failed = (error: unknown) => resume(Effect.fail(fileFailure("append to", path)(error)))
+    try {
+      write(handle.fd, bytes, 0, bytes.length, position, (error, written) => {
+        if (error !== null) failed(error)
+        else if (written !== bytes.length) failed(cutShort(written, bytes))
+        else resume(Effect.void)
+      })
+    } catch (error) {
+      // Of a file that is closed, Node throws this at once.
+      failed(error)
     }
   })
 
@@ -51,19 +82,30 @@ export const fileSteps: typeof FileSteps.Service = FileSteps.of({
         try {
           // One left over from a crash may have had another mode.
           await handle.chmod(0o600)
-          return handle
+          // A file that is open can't be told later that its writes are to be durable.
+          return { handle, durable: await open(path, constants.O_WRONLY | constants.O_DSYNC) }
         } catch (error) {
           await handle.close()
           throw error
         }
       }),
       // All that counts was synced before; what a failing close says is too late to act on.
-      (handle) => Effect.ignoreLogged(step("create", path, () => handle.close()))
+      ({ durable, handle }) =>
+        Effect.ignoreLogged(step("create", path, () => Promise.all([handle.close(), durable.close()])))
     ).pipe(
-      Effect.map((handle) => ({
-        append: (bytes) => writeWhole(handle, path, bytes),
-        sync: syncData(handle, path)
-      }))
+      Effect.map(({ durable, handle }) => {
+        let end = 0
+        const next = (bytes: Uint8Array): number => {
+          const at = end
+          end += bytes.length
+          return at
+        }
+        return {
+          append: (bytes) => Effect.suspend(() => writeWhole(handle, path, bytes, next(bytes))),
+          sync: syncData(handle, path),
+          appendDurably: (bytes) => Effect.suspend(() => writeDurably(durable, path, bytes, next(bytes)))
+        }
+      })
     ),
   rename: (from, to) => step("rename", from, () => rename(from, to)),
   remove: (path) => step("remove", path, () => rm(path, { force: true })),

@@ -2,11 +2,26 @@ import { expect, layer } from "@effect/vitest"
 import { FileSteps } from "@felhom/domain/port/FileSteps"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { Effect, Option } from "effect"
-import { mkdirSync, readFileSync, statSync } from "node:fs"
+import { constants, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { temporaryFolder } from "./TemporaryFolder.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
+
+const target = (fd: string): string | undefined => {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    // The one by which the folder itself was read is closed again.
+    return undefined
+  }
+}
+
+/** The flags with which this process has the file open, once for each time that it has (proc_pid_fdinfo(5)). */
+const openFlags = (path: string): ReadonlyArray<number> =>
+  readdirSync("/proc/self/fd").filter((fd) => target(fd) === path).map((fd) =>
+    Number.parseInt(/^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8)
+  )
 
 layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durable file", (it) => {
   it.scoped("write at the end of a file that goes on under its new name", () =>
@@ -30,6 +45,24 @@ layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durabl
       expect(yield* files.freeBytes(folder)).toBeGreaterThan(0)
     }))
 
+  it.scoped("write durably where the file ends, with a handle whose every write is synced by the kernel", () =>
+    Effect.gen(function*() {
+      const files = yield* FileSteps
+      const path = join(yield* temporaryFolder, "log")
+      yield* Effect.scoped(Effect.gen(function*() {
+        const file = yield* files.create(path)
+        yield* file.append(bytes("one "))
+        yield* file.sync
+        yield* file.appendDurably(bytes("two "))
+        yield* file.append(bytes("three "))
+        yield* file.appendDurably(bytes("four"))
+        expect(readFileSync(path, "utf8")).toBe("one two three four")
+        const synced = openFlags(path).map((flags) => (flags & constants.O_DSYNC) !== 0)
+        expect(synced.toSorted()).toEqual([false, true])
+      }))
+      expect(openFlags(path)).toEqual([])
+    }))
+
   it.scoped("say which of them failed, on which path, with the system's word", () =>
     Effect.gen(function*() {
       const files = yield* FileSteps
@@ -47,5 +80,6 @@ layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durabl
       expect(yield* Effect.flip(files.freeBytes(absent))).toMatchObject({ operation: "look at", code: "ENOENT" })
       const closed = yield* Effect.scoped(files.create(join(folder, "closed")))
       expect(yield* Effect.flip(closed.append(bytes("x")))).toMatchObject({ operation: "append to" })
+      expect(yield* Effect.flip(closed.appendDurably(bytes("x")))).toMatchObject({ operation: "append to" })
     }))
 })

@@ -1,12 +1,17 @@
 import { Context, type Effect, type Option, type Scope } from "effect"
 import type { DurableFileError } from "./DurableFile.ts"
 
-/** A new file that is only ever written at its end. */
+/** A new file that is only ever written at its end, one thing after the other, and no further once something of it failed. */
 export interface GrowingFile {
   /** One write at the end of the file. It may be lost, torn or zeroed by a power cut until `sync` has answered. */
   readonly append: (bytes: Uint8Array) => Effect.Effect<void, DurableFileError>
   /** Makes what was appended outlive a power cut (fdatasync); the file's name is the folder's matter. */
   readonly sync: Effect.Effect<void, DurableFileError>
+  /**
+   * One write at the end of the file that outlives a power cut once it has answered (O_DSYNC): both of the above in one. What was
+   * appended before and not synced is as open as it was. Of one that failed, or did not answer yet, anything may be there.
+   */
+  readonly appendDurably: (bytes: Uint8Array) => Effect.Effect<void, DurableFileError>
 }
 
 /**

@@ -20,7 +20,8 @@ export const noRewriteOnOpen: Plant = (files, existing) => {
         goneOnWith.add(path)
         const instead = (real: Effect.Effect.Success<ReturnType<typeof files.create>>): GrowingFile => ({
           append: (bytes) => (goneOnWith.has(path) ? Effect.void : real.append(bytes)),
-          sync: Effect.suspend(() => (goneOnWith.has(path) ? Effect.void : real.sync))
+          sync: Effect.suspend(() => (goneOnWith.has(path) ? Effect.void : real.sync)),
+          appendDurably: (bytes) => (goneOnWith.has(path) ? Effect.void : real.appendDurably(bytes))
         })
         return instead(there)
       }),

@@ -9,12 +9,11 @@ export const withoutSync = (which: "before rename" | "afterwards"): Plant => (fi
     create: (path) =>
       Effect.map(files.create(path), (file) => {
         renamed.delete(path)
+        const isLeftOut = () => (!path.endsWith(".new") || renamed.has(path)) === (which === "afterwards")
         return {
           append: file.append,
-          sync: Effect.suspend(() => {
-            const hasItsName = !path.endsWith(".new") || renamed.has(path)
-            return hasItsName === (which === "afterwards") ? Effect.void : file.sync
-          })
+          sync: Effect.suspend(() => isLeftOut() ? Effect.void : file.sync),
+          appendDurably: (bytes) => Effect.suspend(() => isLeftOut() ? file.append(bytes) : file.appendDurably(bytes))
         }
       }),
     rename: (from, to) => Effect.tap(files.rename(from, to), () => Effect.sync(() => renamed.add(from)))
