@@ -1,6 +1,6 @@
 import { HostAuthorization, type HostPrincipal, OperatorAuthorization } from "@felhom/domain/HubPrincipal"
 import { HubForbidden, HubUnauthorized, type HubUnavailable } from "@felhom/domain/HubRefusal"
-import { Effect, Layer, Option, type Redacted } from "effect"
+import { Effect, Either, Layer, Option, type Redacted } from "effect"
 import { type TokenRow, TokenStore } from "./TokenStore.ts"
 import { unavailable } from "./Unavailable.ts"
 
@@ -9,7 +9,10 @@ const authenticate = (
   tokens: typeof TokenStore.Service,
   bearer: Redacted.Redacted
 ): Effect.Effect<TokenRow, HubUnauthorized | HubUnavailable> =>
-  Effect.flatMap(Effect.catchAll(tokens.find(bearer), unavailable), (row) => {
+  Effect.suspend((): Effect.Effect<TokenRow, HubUnauthorized | HubUnavailable> => {
+    const found = tokens.find(bearer)
+    if (Either.isLeft(found)) return unavailable(found.left)
+    const row = found.right
     if (Option.isNone(row)) {
       return new HubUnauthorized({
         message: "no token that this hub knows came with the request (Authorization: Bearer felhom_…)"

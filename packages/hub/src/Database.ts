@@ -31,13 +31,17 @@ export class Database extends Context.Tag("felhom/hub/Database")<Database, {
   /** The same for what every report needs: texts as they are, without building them anew each time. */
   readonly readText: <A, I>(row: Schema.Schema<A, I>, text: SqlText) => Effect.Effect<ReadonlyArray<A>, StoreError>
   readonly writeTexts: (texts: ReadonlyArray<SqlText>) => Effect.Effect<ReadonlyArray<number>, StoreError>
+  /** `readText` without a step of the runtime: what the last commit holds, read when it is called. */
+  readonly rowsNow: <A, I>(row: Schema.Schema<A, I>, text: SqlText) => Either.Either<ReadonlyArray<A>, StoreError>
+  /** The one text that a statement gives, or undefined; read at once, for what is looked at with every report. */
+  readonly textNow: (text: SqlText) => Either.Either<string | undefined, StoreError>
   /**
    * Reads each key once, until something was written with `write`. For what this process alone writes, and with that: what another
    * program wrote meanwhile would go unseen.
    */
   readonly remembered: <A>(
-    read: (key: string) => Effect.Effect<A, StoreError>
-  ) => (key: string) => Effect.Effect<A, StoreError>
+    read: (key: string) => Either.Either<A, StoreError>
+  ) => (key: string) => Either.Either<A, StoreError>
   /** Fails when nothing can be stored any more, because the thread that writes is gone. */
   readonly died: Effect.Effect<never, StoreError>
 }>() {}
@@ -84,40 +88,55 @@ const make = Effect.gen(function*() {
     return { sql: text, parameters }
   }
 
-  const readText = <A, I>(row: Schema.Schema<A, I>, text: SqlText): Effect.Effect<ReadonlyArray<A>, StoreError> => {
+  const unread = (reason: "corrupt" | "read", detail: string) => Either.left(new StoreError({ reason, path, detail }))
+
+  const rowsNow = <A, I>(row: Schema.Schema<A, I>, text: SqlText): Either.Either<ReadonlyArray<A>, StoreError> => {
     // Not over an array's schema, which would be compiled anew each time.
     const decode = Schema.decodeUnknownEither(row)
-    return Effect.suspend(() => {
-      const found: Array<A> = []
-      try {
-        for (const raw of connection.rows(text)) {
-          const decoded = decode(raw)
-          if (Either.isLeft(decoded)) {
-            return new StoreError({ reason: "corrupt", path, detail: decoded.left.message })
-          }
-          found.push(decoded.right)
-        }
-      } catch (cause) {
-        return new StoreError({ reason: "read", path, detail: detailOf(cause) })
+    const found: Array<A> = []
+    try {
+      for (const raw of connection.rows(text)) {
+        const decoded = decode(raw)
+        if (Either.isLeft(decoded)) return unread("corrupt", decoded.left.message)
+        found.push(decoded.right)
       }
-      return Effect.succeed(found)
-    })
+    } catch (cause) {
+      return unread("read", detailOf(cause))
+    }
+    return Either.right(found)
   }
+
+  const textNow = (text: SqlText): Either.Either<string | undefined, StoreError> => {
+    let found: unknown
+    try {
+      found = connection.first(text)
+    } catch (cause) {
+      return unread("read", detailOf(cause))
+    }
+    return found === undefined || typeof found === "string"
+      ? Either.right(found)
+      : unread("corrupt", `where a text should be is ${found === null ? "nothing" : `a ${typeof found}`}`)
+  }
+
+  const readText = <A, I>(row: Schema.Schema<A, I>, text: SqlText): Effect.Effect<ReadonlyArray<A>, StoreError> =>
+    Effect.suspend(() => rowsNow(row, text))
 
   // How often something was written with `write`: counted once it is on disk, or failed.
   let writes = 0
-  const remembered = <A>(read: (key: string) => Effect.Effect<A, StoreError>) => {
-    const known = new Map<string, A>()
+  const remembered = <A>(read: (key: string) => Either.Either<A, StoreError>) => {
+    const known = new Map<string, Either.Either<A, StoreError>>()
     let since = writes
-    return (key: string): Effect.Effect<A, StoreError> =>
-      Effect.suspend(() => {
-        if (since !== writes || known.size >= rememberedKeys) {
-          known.clear()
-          since = writes
-        }
-        const found = known.get(key)
-        return found === undefined ? Effect.tap(read(key), (value) => known.set(key, value)) : Effect.succeed(found)
-      })
+    return (key: string): Either.Either<A, StoreError> => {
+      if (since !== writes || known.size >= rememberedKeys) {
+        known.clear()
+        since = writes
+      }
+      const found = known.get(key)
+      if (found !== undefined) return found
+      const value = read(key)
+      if (Either.isRight(value)) known.set(key, value)
+      return value
+    }
   }
 
   return Database.of({
@@ -125,6 +144,8 @@ const make = Effect.gen(function*() {
     remembered,
     sql,
     died: writer.died,
+    rowsNow,
+    textNow,
     readText,
     read: (row, statement) => Effect.suspend(() => readText(row, textOf(statement))),
     writeTexts: writer.write,

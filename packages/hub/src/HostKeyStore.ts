@@ -2,7 +2,7 @@ import { type EnrolmentRequest, WaitingHost } from "@felhom/domain/EnrolmentApi"
 import { HostId } from "@felhom/domain/HostId"
 import { HostPublicKey } from "@felhom/domain/HostKey"
 import { EpochMillis } from "@felhom/domain/Time"
-import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
 import { Database } from "./Database.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -16,7 +16,8 @@ export interface HostStanding {
 
 /** Host keys, waiting and pinned. A host id and a key belong together: another key is another host. */
 export class HostKeyStore extends Context.Tag("felhom/hub/HostKeyStore")<HostKeyStore, {
-  readonly standing: (host: HostId) => Effect.Effect<HostStanding, StoreError>
+  /** Read at once, as it is looked at with every report. */
+  readonly standing: (host: HostId) => Either.Either<HostStanding, StoreError>
   /** Puts a host into the waiting room; one that is there, or accepted, stays as it is. */
   readonly wait: (request: Omit<EnrolmentRequest, "token">) => Effect.Effect<void, StoreError>
   readonly waiting: Effect.Effect<ReadonlyArray<WaitingHost>, StoreError>
@@ -48,11 +49,11 @@ const WaitingRow = Schema.Struct({
 const Found = Schema.Struct({ found: Schema.Int })
 
 const make = Effect.gen(function*() {
-  const { read, readText, remembered, sql, write } = yield* Database
+  const { read, remembered, rowsNow, sql, write } = yield* Database
   return HostKeyStore.of({
     standing: remembered((host) =>
-      Effect.map(
-        readText(StandingRow, {
+      Either.map(
+        rowsNow(StandingRow, {
           sql: `SELECT (SELECT public_key FROM host_key WHERE host_id = ? AND accepted_at IS NOT NULL) AS pinned,
             (SELECT message FROM alarm WHERE host_id = ? AND kind = 'twins') AS blocked`,
           parameters: [host, host]

@@ -243,8 +243,8 @@ const make = Effect.gen(function*() {
   }
 
   const accept = (report: HostReport, received: Received): Effect.Effect<Envelope, StoreError> =>
-    Effect.flatMap(Clock.currentTimeMillis, (millis) => {
-      const now = EpochMillis.make(millis, true)
+    Clock.clockWith((clock) => {
+      const now = EpochMillis.make(clock.unsafeCurrentTimeMillis(), true)
       const before = last.take(report)
       return (before === undefined ? undefined : acceptQuiet(report, before, received, now)) ??
         acceptAny(report, received, now)

@@ -115,7 +115,7 @@ const make = Effect.gen(function*() {
 
   const openRows = readText(OpRow, {
     sql:
-      `${select} WHERE state IN ('awaiting', 'accepted', 'started') AND payload IS NOT NULL ORDER BY submitted_at, op`,
+      `${select} WHERE state IN ('awaiting', 'accepted', 'waiting', 'started') AND payload IS NOT NULL ORDER BY submitted_at, op`,
     parameters: []
   })
   for (const row of yield* openRows) open.set(row.host, [...(open.get(row.host) ?? []), row])
@@ -131,7 +131,7 @@ const make = Effect.gen(function*() {
 
   const remember = (row: OpRow) => {
     const others = (open.get(row.host) ?? []).filter(({ op }) => op !== row.op)
-    const isOpen = row.payload !== null && ["awaiting", "accepted", "started"].includes(row.state)
+    const isOpen = row.payload !== null && ["awaiting", "accepted", "waiting", "started"].includes(row.state)
     const kept = isOpen ? [...others, row].toSorted((a, b) => a.submittedAt - b.submittedAt) : others
     if (kept.length === 0) open.delete(row.host)
     else open.set(row.host, kept)
@@ -171,7 +171,7 @@ const make = Effect.gen(function*() {
         })),
         {
           sql:
-            `DELETE FROM signed_op WHERE host_id = ? AND (state NOT IN ('awaiting', 'accepted', 'started') OR expires_at < ?)
+            `DELETE FROM signed_op WHERE host_id = ? AND (state NOT IN ('awaiting', 'accepted', 'waiting', 'started') OR expires_at < ?)
             AND op NOT IN (SELECT op FROM signed_op WHERE host_id = ? ORDER BY changed_at DESC LIMIT ?)`,
           parameters: [host, now, host, keptPerHost]
         },

@@ -39,7 +39,8 @@ export const stateOf = ({ expiresAt, needs, signatures, state }: OpRow, now: num
 
 /** Whether a host should be given it now: it is complete, in time, and the host has not said how it ended. */
 export const isHandedOut = (row: OpRow, now: number): boolean =>
-  row.payload !== null && now < row.expiresAt && ["awaiting", "accepted", "started"].includes(stateOf(row, now))
+  row.payload !== null && now < row.expiresAt &&
+  ["awaiting", "accepted", "waiting", "started"].includes(stateOf(row, now))
 
 export const summaryOf = (row: OpRow, now: number): OpSummary => ({
   host: row.host,

@@ -40,7 +40,8 @@ export const layer: Layer.Layer<RateLimit> = Layer.sync(RateLimit, () => {
   }
   return {
     take: (sender, allowance) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      Clock.clockWith((clock) => {
+        const now = clock.unsafeCurrentTimeMillis()
         if (buckets.size >= remembered) forgetFull(now)
         const { burst, perSecond } = allowance
         const left = refilled(buckets.get(sender) ?? { allowance, left: burst, at: now }, now)

@@ -3,7 +3,7 @@ import type { HostPublicKey } from "@felhom/domain/HostKey"
 import type { HostPrincipal } from "@felhom/domain/HubPrincipal"
 import { HubForbidden, type HubUnavailable } from "@felhom/domain/HubRefusal"
 import type { Ed25519 } from "@felhom/domain/port/Ed25519"
-import { Context, Effect, Layer, type Option } from "effect"
+import { Clock, Context, Effect, Either, Layer, Option } from "effect"
 import { type AlarmKind, AlarmStore } from "./AlarmStore.ts"
 import { HostKeyStore } from "./HostKeyStore.ts"
 import * as HostSignature from "./HostSignature.ts"
@@ -53,45 +53,66 @@ const make = Effect.gen(function*() {
   const refused = (hostId: HostId, kind: AlarmKind, message: string) =>
     Effect.zipRight(Effect.catchAll(alarms.raise(hostId, kind, message), unavailable), Effect.fail(forbidden(message)))
 
-  const signature = (
+  type Admitted = Effect.Effect<Option.Option<string>, HubForbidden | HubUnavailable>
+
+  /** Goes on with the armored signature, if there is one, once it is known to be good or not needed. */
+  const signed = (
     hostId: HostId,
     plain: Uint8Array,
     digest: string,
     header: string | undefined,
-    pinned: HostPublicKey | null
-  ) => {
+    pinned: HostPublicKey | null,
+    next: (armored: Option.Option<string>) => Admitted
+  ): Admitted => {
     if (header !== undefined) {
-      return Effect.catchAll(Effect.asSome(signatures.verify(plain, digest, header, pinned)), (error) =>
-        pinned === null
-          ? Effect.fail(forbidden(`${error.message}; the report was not taken`))
-          : refused(
-            hostId,
-            "forged",
-            `its signature is not by this host's pinned key (${error.detail}): its token may be in other hands`
-          ))
+      return Effect.matchEffect(signatures.verify(plain, digest, header, pinned), {
+        onSuccess: (armored) => next(Option.some(armored)),
+        onFailure: (error) =>
+          pinned === null
+            ? Effect.fail(forbidden(`${error.message}; the report was not taken`))
+            : refused(
+              hostId,
+              "forged",
+              `its signature is not by this host's pinned key (${error.detail}): its token may be in other hands`
+            )
+      })
     }
-    return pinned === null ? Effect.succeedNone : refused(
+    return pinned === null ? next(Option.none()) : refused(
       hostId,
       "unsigned",
       "it is not signed, and this host's key is pinned: its token may be in other hands, or its agent is older than the key"
     )
   }
 
-  const unlessTwin = (received: ReceivedReport, digest: string, armored: Option.Option<string>) =>
-    Effect.flatMap(
-      twins.look(received.report, digest),
-      (twin) => twin === undefined ? Effect.succeed(armored) : refused(received.report.host.id, "twins", twin)
-    )
+  const unlessTwin = (
+    received: ReceivedReport,
+    digest: string,
+    armored: Option.Option<string>,
+    now: number
+  ): Admitted => {
+    const twin = twins.look(received.report, digest, now)
+    return twin === undefined ? Effect.succeed(armored) : refused(received.report.host.id, "twins", twin)
+  }
 
   // Every report comes through here: generators would be made anew for each, and stay slow.
   return ReportAdmission.of({
     admit: (received, header, principal) => {
       const { plain, report: { host: { id } } } = received
-      const looked = Effect.flatMap(Effect.catchAll(keys.standing(id), unavailable), ({ blocked, pinned }) => {
+      const looked = Clock.clockWith((clock): Admitted => {
+        const standing = keys.standing(id)
+        if (Either.isLeft(standing)) return unavailable(standing.left)
+        const { blocked, pinned } = standing.right
         const digest = HostSignature.digestOf(plain)
-        return Effect.flatMap(
-          signature(id, plain, digest, header, pinned),
-          (armored) => blocked === null ? unlessTwin(received, digest, armored) : forbidden(blocked)
+        return signed(
+          id,
+          plain,
+          digest,
+          header,
+          pinned,
+          (armored) =>
+            blocked === null
+              ? unlessTwin(received, digest, armored, clock.unsafeCurrentTimeMillis())
+              : forbidden(blocked)
         )
       })
       return principal.hostId === id ? looked : Effect.zipRight(bind(id, principal), looked)

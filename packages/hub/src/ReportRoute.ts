@@ -87,7 +87,10 @@ export const make: Effect.Effect<Route, never, ReportDesk | TokenStore | RateLim
 
   const failed = (response: ServerResponse, cause: Cause.Cause<Refusal>) =>
     Option.match(Cause.failureOption(cause), {
-      onSome: (refusal) => Effect.sync(() => refuse(response, refusal)),
+      onSome: (refusal) => {
+        refuse(response, refusal)
+        return Effect.void
+      },
       // Nobody is told of a fault but the hub's own log.
       onNone: () =>
         Cause.isInterruptedOnly(cause) ? Effect.void : Effect.zipRight(
@@ -102,7 +105,10 @@ export const make: Effect.Effect<Route, never, ReportDesk | TokenStore | RateLim
     // The id was read by the pattern that ids have.
     const fiber = run(
       Effect.matchCauseEffect(answer(HostId.make(id, true), request), {
-        onSuccess: (envelope) => Effect.sync(() => send(response, 200, JSON.stringify(envelope))),
+        onSuccess: (envelope) => {
+          send(response, 200, JSON.stringify(envelope))
+          return Effect.void
+        },
         onFailure: (cause) => failed(response, cause)
       })
     )

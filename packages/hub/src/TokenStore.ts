@@ -1,9 +1,20 @@
 import { HostId } from "@felhom/domain/HostId"
 import { Crypto } from "@felhom/domain/port/Crypto"
-import { Clock, Context, Effect, Layer, Option, type Redacted, Redacted as RedactedModule, Schema } from "effect"
+import {
+  Clock,
+  Context,
+  Effect,
+  Either,
+  Layer,
+  Option,
+  type Redacted,
+  Redacted as RedactedModule,
+  Schema
+} from "effect"
+import { hash as hashOf } from "node:crypto"
 import { Database } from "./Database.ts"
 import { rememberedJson } from "./RememberedJson.ts"
-import type { StoreError } from "./StoreError.ts"
+import { StoreError } from "./StoreError.ts"
 
 /** What a token may do: `host` sends reports, the others belong to people (protocol 1). */
 export const TokenRole = Schema.Literal("host", "viewer", "operator", "admin")
@@ -54,7 +65,8 @@ export class TokenStore extends Context.Tag("felhom/hub/TokenStore")<TokenStore,
   readonly list: Effect.Effect<ReadonlyArray<TokenRow>, StoreError>
   /** Revokes the one live token whose id begins with `prefix`. */
   readonly revoke: (prefix: string) => Effect.Effect<TokenRow, StoreError | TokenNotFound>
-  readonly find: (token: Redacted.Redacted) => Effect.Effect<Option.Option<TokenRow>, StoreError>
+  /** Read at once, from the last commit: a `token revoke` beside a running hub counts from the next request on. */
+  readonly find: (token: Redacted.Redacted) => Either.Either<Option.Option<TokenRow>, StoreError>
   /** Binds a host's token to the host of its first report; a token that is bound stays so. */
   readonly bind: (hash: string, hostId: HostId) => Effect.Effect<Binding, StoreError>
 }>() {}
@@ -67,24 +79,27 @@ export const base64Url = (hex: string): string =>
 /** The shape that every token has; whatever else comes along is not worth a look into the store. */
 const tokenPattern = /^felhom_(?:host|viewer|operator|admin)_[A-Za-z0-9_-]{43}$/
 
-const Kept = Schema.Struct({ row: rememberedJson(TokenRow) })
+const decodeRow = Schema.decodeUnknownEither(rememberedJson(TokenRow))
 
 const make = Effect.gen(function*() {
-  const { read, readText, sql, write } = yield* Database
+  const { path, read, sql, textNow, write } = yield* Database
   const crypto = yield* Crypto
   const columns = sql.literal(
     "hash, role, label, created_at AS \"createdAt\", host_id AS \"hostId\", revoked_at AS \"revokedAt\""
   )
-  // Read for each report: a `token revoke` beside a running hub counts from the next one on.
-  const byHash = (hash: string) =>
-    Effect.map(
-      readText(Kept, {
-        sql: `SELECT json_object('hash', hash, 'role', role, 'label', label, 'createdAt', created_at, 'hostId', host_id,
-          'revokedAt', revoked_at) AS row FROM token WHERE hash = ?`,
-        parameters: [hash]
-      }),
-      ([kept]) => Option.fromNullable(kept?.row)
-    )
+  const byHash = (hash: string): Either.Either<Option.Option<TokenRow>, StoreError> => {
+    const text = textNow({
+      sql: `SELECT json_object('hash', hash, 'role', role, 'label', label, 'createdAt', created_at, 'hostId', host_id,
+        'revokedAt', revoked_at) FROM token WHERE hash = ?`,
+      parameters: [hash]
+    })
+    if (Either.isLeft(text)) return Either.left(text.left)
+    if (text.right === undefined) return Either.right(Option.none())
+    return Either.mapBoth(decodeRow(text.right), {
+      onLeft: ({ message }) => new StoreError({ reason: "corrupt", path, detail: message }),
+      onRight: Option.some
+    })
+  }
 
   return TokenStore.of({
     create: (role, label) =>
@@ -132,7 +147,7 @@ const make = Effect.gen(function*() {
       }),
     find: (token) => {
       const text = RedactedModule.value(token)
-      return tokenPattern.test(text) ? Effect.flatMap(crypto.sha256(text), byHash) : Effect.succeedNone
+      return tokenPattern.test(text) ? byHash(hashOf("sha256", text)) : Either.right(Option.none())
     },
     bind: (hash, hostId) =>
       Effect.gen(function*() {

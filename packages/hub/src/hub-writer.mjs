@@ -4,9 +4,10 @@ import Database from "libsql"
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 
 /**
- * @typedef {{ readonly sql: string, readonly parameters: ReadonlyArray<unknown> }} Statement
- * @typedef {{ readonly id: number, readonly statements: ReadonlyArray<Statement> }} Batch
- * @typedef {{ readonly id: number, readonly changes?: ReadonlyArray<number>, readonly error?: string }} Answer
+ * A batch is one row, see StoreWriter.ts: its number; then of each statement its number, its text or null when it came before,
+ * how many parameters it has, and these.
+ * @typedef {ReadonlyArray<unknown>} Batch
+ * @typedef {readonly [id: unknown, said: ReadonlyArray<number> | string]} Answer
  */
 
 /** So many batches at most share one commit: those that wait are answered soon, too. */
@@ -24,17 +25,23 @@ const { path, pragmas } = workerData
 const db = new Database(path)
 for (const pragma of pragmas) db.prepare(pragma).all()
 
-/** @type {Map<string, ReturnType<typeof db.prepare>>} */
-const prepared = new Map()
+/**
+ * The statements that came, by their numbers. One is prepared when it is first run, as its text may be faulty.
+ * @type {Array<{ readonly sql: string, prepared?: ReturnType<typeof db.prepare> }>}
+ */
+const statements = []
 
-/** @param {string} sql */
-const statementOf = (sql) => {
-  const known = prepared.get(sql)
-  if (known !== undefined) return known
-  const made = db.prepare(sql)
-  prepared.set(sql, made)
-  return made
-}
+/** @param {{ readonly sql: string, prepared?: ReturnType<typeof db.prepare> }} statement */
+const preparedOf = (statement) => (statement.prepared ??= db.prepare(statement.sql))
+
+const begin = { sql: "BEGIN IMMEDIATE" }
+const end = { sql: "COMMIT" }
+const giveUp = { sql: "ROLLBACK" }
+const savepoint = { sql: "SAVEPOINT batch" }
+const release = { sql: "RELEASE batch" }
+const backToSavepoint = { sql: "ROLLBACK TO batch" }
+/** @type {ReadonlyArray<unknown>} */
+const nothing = []
 
 /** @param {unknown} cause */
 const detailOf = (cause) => (cause instanceof Error ? cause.message : String(cause))
@@ -47,61 +54,82 @@ const bindable = (value) =>
   value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
 
 /**
+ * Takes in the texts that a batch brings, whatever becomes of the batch: they have their numbers from now on.
  * @param {Batch} batch
+ * @returns {ReadonlyArray<readonly [statement: (typeof statements)[number], parameters: ReadonlyArray<unknown>]>}
+ */
+const read = (batch) => {
+  const found = []
+  for (let at = 1; at < batch.length;) {
+    const number = Number(batch[at])
+    const text = batch[at + 1]
+    const first = at + 3
+    at = first + Number(batch[at + 2])
+    const statement = typeof text === "string" ? (statements[number] = { sql: text }) : statements[number]
+    if (statement === undefined) throw new Error(`statement ${number} came without its text`)
+    found.push(/** @type {const} */ ([statement, batch.slice(first, at).map(bindable)]))
+  }
+  return found
+}
+
+/**
+ * @typedef {{ readonly id: unknown, readonly work: ReturnType<typeof read> }} Work
+ * @param {Work} batch
  * @returns {Answer}
  */
-const runAlone = ({ id, statements }) => ({
+const runAlone = ({ id, work }) => [
   id,
-  changes: statements.map(({ parameters, sql }) => statementOf(sql).run(parameters.map(bindable)).changes)
-})
+  work.map(([statement, parameters]) => preparedOf(statement).run(parameters).changes)
+]
 
 /**
  * Within a savepoint of its own, so that what fails in here leaves the other batches as they are.
- * @param {Batch} batch
+ * @param {Work} batch
  * @returns {Answer}
  */
 const run = (batch) => {
-  const { id } = batch
-  statementOf("SAVEPOINT batch").run([])
+  preparedOf(savepoint).run(nothing)
   try {
     const answer = runAlone(batch)
-    statementOf("RELEASE batch").run([])
+    preparedOf(release).run(nothing)
     return answer
   } catch (cause) {
     // A full disk ends the whole transaction by itself; what is left of it then is told by the commit.
     if (db.inTransaction) {
-      statementOf("ROLLBACK TO batch").run([])
-      statementOf("RELEASE batch").run([])
+      preparedOf(backToSavepoint).run(nothing)
+      preparedOf(release).run(nothing)
     }
-    return { id, error: detailOf(cause) }
+    return [batch.id, detailOf(cause)]
   }
 }
 
 /**
  * All batches in one transaction. None is answered before the commit is on disk.
- * @param {ReadonlyArray<Batch>} batches
+ * @param {ReadonlyArray<Work>} batches
  * @returns {ReadonlyArray<Answer>}
  */
 const commit = (batches) => {
   try {
-    statementOf("BEGIN IMMEDIATE").run([])
+    preparedOf(begin).run(nothing)
     const answers = []
     for (const batch of batches) {
       // One that is alone falls with the whole transaction.
       const answer = batches.length === 1 ? runAlone(batch) : run(batch)
-      if (!db.inTransaction) throw new Error(answer.error ?? "the transaction ended before its commit")
+      if (!db.inTransaction) {
+        throw new Error(typeof answer[1] === "string" ? answer[1] : "the transaction ended before its commit")
+      }
       answers.push(answer)
     }
-    statementOf("COMMIT").run([])
+    preparedOf(end).run(nothing)
     return answers
   } catch (cause) {
-    if (db.inTransaction) statementOf("ROLLBACK").run([])
-    return batches.map(({ id }) => ({ id, error: detailOf(cause) }))
+    if (db.inTransaction) preparedOf(giveUp).run(nothing)
+    return batches.map(({ id }) => [id, detailOf(cause)])
   }
 }
 
 port.on("message", (/** @type {Batch | "close"} */ first) => {
-  /** @type {Array<Batch>} */
+  /** @type {Array<Work>} */
   const batches = []
   let closing = false
   for (
@@ -114,11 +142,11 @@ port.on("message", (/** @type {Batch | "close"} */ first) => {
       closing = true
       break
     }
-    batches.push(next.message)
+    batches.push({ id: next.message[0], work: read(next.message) })
   }
   if (batches.length > 0) port.postMessage(commit(batches))
   if (!closing) return
-  prepared.clear()
+  statements.length = 0
   db.close()
   port.close()
 })

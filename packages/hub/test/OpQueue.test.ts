@@ -83,6 +83,20 @@ describe("a signed op", () => {
       ])
     }).pipe(Effect.provide(services)))
 
+  it.scoped("that waits on its host for what has its target goes on being handed out, and is there after a restart", () =>
+    Effect.gen(function*() {
+      yield* exchange()
+      const payload = payloadOf("a")
+      yield* submit(payload)
+      yield* says(1, "op.accepted", payload)
+      expect(yield* says(2, "op.waiting", payload, "waits: lxc/101 is locked (backup)")).toHaveLength(1)
+      expect(yield* listed).toMatchObject([{ state: "waiting", message: "waits: lxc/101 is locked (backup)" }])
+      const again = yield* Layer.build(Layer.fresh(OpQueue.layer))
+      expect(yield* Effect.provide(exchange(), again)).toHaveLength(1)
+      yield* says(3, "op.started", payload)
+      expect(yield* state).toBe("started")
+    }).pipe(Effect.provide(services)))
+
   it.scoped("survives the hub's restart", () =>
     Effect.gen(function*() {
       yield* exchange()

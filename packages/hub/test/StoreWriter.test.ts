@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import * as Database from "@felhom/hub/Database"
 import * as StoreWriter from "@felhom/hub/StoreWriter"
-import { Effect, Either, Fiber, Schema } from "effect"
+import { Effect, Either, Exit, Fiber, Schema } from "effect"
 import Libsql from "libsql"
 import { Worker } from "node:worker_threads"
 import { expect } from "vitest"
@@ -59,6 +59,22 @@ describe("while somebody else writes", () => {
       expect(yield* readText(Row, all)).toEqual([{ hostId: "a" }, { hostId: "b" }, { hostId: "d" }])
     }).pipe(Effect.provide(storeLayer)))
 })
+
+it.scopedLive("a statement that can't be understood is refused each time, and the others keep their meaning", () =>
+  Effect.gen(function*() {
+    const { readText, writeTexts } = yield* Database.Database
+    const nonsense = { sql: "NONSENSE", parameters: [] }
+    const renamed = { sql: "UPDATE host_key SET node = ? WHERE host_id = ?", parameters: ["attic", "b"] }
+    expect((yield* Effect.flip(writeTexts([host("a"), nonsense, renamed]))).message).toContain("NONSENSE")
+    // The same text twice in the batch that brings it.
+    expect(yield* writeTexts([host("a"), host("b"), renamed])).toEqual([1, 1, 1])
+    expect((yield* Effect.flip(writeTexts([nonsense]))).message).toContain("NONSENSE")
+    // What can't be said to the thread at all takes nothing else with it.
+    const unsayable = { sql: "DELETE FROM host_key WHERE host_id <> ?", parameters: [() => "b"] }
+    expect(Exit.isFailure(yield* Effect.exit(writeTexts([unsayable])))).toBe(true)
+    expect(yield* writeTexts([{ ...unsayable, parameters: ["b"] }])).toEqual([1])
+    expect(yield* readText(Row, all)).toEqual([{ hostId: "b" }])
+  }).pipe(Effect.provide(storeLayer)))
 
 it.scopedLive("bytes come back as they were given, also out of a larger buffer", () =>
   Effect.gen(function*() {
