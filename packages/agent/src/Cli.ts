@@ -19,6 +19,7 @@ import { enrol } from "./enrol/Enrol.ts"
 import * as LiveEnrolment from "./enrol/LiveEnrolment.ts"
 import { showKey } from "./enrol/ShowKey.ts"
 import * as Live from "./Live.ts"
+import { makePlanCommand } from "./plan/PlanCommand.ts"
 import * as Checklist from "./selftest/Checklist.ts"
 import { selftestHub } from "./selftest/SelftestHub.ts"
 import { selftestRead } from "./selftest/SelftestRead.ts"
@@ -170,7 +171,17 @@ export const makeCommand = (surroundings: Surroundings) => {
 
   return Command.make("felhom-agent").pipe(
     Command.withDescription("Looks after one Proxmox VE host"),
-    Command.withSubcommands([makeAuditCommand(surroundings), daemon, doctor, enrolHost, hold, key, ops, selftest])
+    Command.withSubcommands([
+      makeAuditCommand(surroundings),
+      daemon,
+      doctor,
+      enrolHost,
+      hold,
+      key,
+      ops,
+      makePlanCommand(surroundings),
+      selftest
+    ])
   )
 }
 

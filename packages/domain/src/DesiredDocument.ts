@@ -1,7 +1,6 @@
 import { Either, ParseResult, Schema } from "effect"
-import { GuestIdentity } from "./GuestConfig.ts"
+import { DesiredGuest, type DesiredGuestKey } from "./DesiredGuest.ts"
 import { HostEpoch, HostId } from "./HostId.ts"
-import { GuestType } from "./ProxmoxId.ts"
 import { parseStrictJson } from "./StrictJson.ts"
 import { EpochMillis } from "./Time.ts"
 
@@ -12,33 +11,6 @@ export const longestDesired = 1024 * 1024
 
 /** How far a version may be above the one before it (protocol 4): a hub can't use up the numbers. */
 export const farthestDesiredVersion = 1_000_000
-
-const Tag = Schema.String.pipe(
-  Schema.pattern(/^[a-z0-9_][a-z0-9_\-+.]{0,63}$/, {
-    message: () => "a tag has 1 to 64 lower-case letters, digits, _, -, + or ., none of the last three first"
-  })
-)
-
-/** Which guest is meant: who it is, not where it stands (protocol 4), so that a vmid that is used again means nobody. */
-export const DesiredGuestKey = Schema.Struct({ type: GuestType, identity: GuestIdentity })
-export type DesiredGuestKey = typeof DesiredGuestKey.Type
-
-/**
- * What one guest should be. What is not named is left as it is. Everything here can be undone, and nothing in it can say "destroy":
- * `power: "stopped"` is a shutdown that nothing follows, protection can only be put on.
- */
-export const DesiredGuest = Schema.Struct({
-  guest: DesiredGuestKey,
-  power: Schema.optional(Schema.Literal("running", "stopped")),
-  cores: Schema.optional(Schema.Int.pipe(Schema.between(1, 8192))),
-  /** MiB. */
-  memory: Schema.optional(Schema.Int.pipe(Schema.between(16, 64 * 1024 * 1024))),
-  onboot: Schema.optional(Schema.Boolean),
-  description: Schema.optional(Schema.String.pipe(Schema.maxLength(8192))),
-  tags: Schema.optional(Schema.Array(Tag).pipe(Schema.maxItems(64))),
-  protection: Schema.optional(Schema.Literal(true))
-})
-export type DesiredGuest = typeof DesiredGuest.Type
 
 const keyText = ({ identity: { hwaddrs, key, smbiosUuid, volumes }, type }: DesiredGuestKey): string =>
   JSON.stringify([type, [...hwaddrs].sort(), [...volumes].sort(), smbiosUuid, key])

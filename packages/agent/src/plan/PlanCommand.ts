@@ -1,0 +1,43 @@
+import { Command, Options } from "@effect/cli"
+import * as Hold from "@felhom/durable/Hold"
+import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
+import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
+import * as DesiredStore from "@felhom/reconciler/desired/DesiredStore"
+import { Effect, Layer } from "effect"
+import * as Live from "../Live.ts"
+import * as Settings from "../Settings.ts"
+import { formatFor, type Surroundings, withSettings } from "../Surroundings.ts"
+import { showPlan } from "./ShowPlan.ts"
+
+const config = Options.file("config").pipe(Options.optional, Options.withDescription("The config file"))
+
+const output = Options.choice("output", ["text", "json"]).pipe(
+  Options.withDefault("text"),
+  Options.withDescription("text for people, json for programs")
+)
+
+const json = Options.boolean("json").pipe(Options.withDescription("The same as --output json"))
+
+/** What is kept in the state folder, for whoever only reads it; a daemon may run beside. */
+const kept = Layer.unwrapEffect(
+  Effect.map(
+    Settings.stateDirectory,
+    (directory) => Layer.merge(DesiredStore.layer(directory), Hold.layer(directory))
+  )
+)
+
+/** `felhom-agent plan`. */
+export const makePlanCommand = (surroundings: Surroundings) =>
+  Command.make("plan", { config, output, json }, (options) =>
+    showPlan(options.json ? "json" : options.output).pipe(
+      Effect.provide(
+        Layer.merge(Live.proxmox, kept).pipe(
+          Layer.provideMerge(Layer.mergeAll(Live.crypto, NodeDurableFile.layer, NodeFileSteps.layer)),
+          Layer.provideMerge(withSettings(surroundings, options.config, formatFor(surroundings)))
+        )
+      )
+    )).pipe(
+      Command.withDescription(
+        "What would be done for the desired state that this host has taken, step by step, and what may be done now; changes nothing"
+      )
+    )

@@ -1,0 +1,108 @@
+import { displayTextWithin } from "@felhom/domain/DisplayText"
+import type { Judged, Verdict } from "@felhom/reconciler/plan/Gate"
+import { spokenRef, spokenType } from "@felhom/reconciler/plan/ObservedHost"
+import type { PlanNote, PlanStep, StepGuest } from "@felhom/reconciler/plan/PlanStep"
+
+/** What `felhom-agent plan` shows. */
+export interface PlanView {
+  readonly node: string
+  readonly desired: { readonly epoch: string; readonly version: number; readonly expires: number } | null
+  readonly now: number
+  readonly judged: ReadonlyArray<Judged>
+  readonly notes: ReadonlyArray<PlanNote>
+}
+
+const time = (at: number): string => new Date(at).toISOString()
+const shown = (text: string): string => displayTextWithin(text, 200)
+
+const whom = ({ identity, name, ref, type }: StepGuest): string => {
+  const called = name === null ? "" : ` (${shown(name)})`
+  return ref === null
+    ? `${identity.key === null ? "a" : "new"} ${spokenType[type]}${called}`
+    : `${spokenRef(ref)}${called}`
+}
+
+const wordsFor = (step: PlanStep): string => {
+  if (step.class === "needs-signature") return "is not wished for"
+  if (step.class === "not-possible") return "can't be as wished"
+  const { action } = step
+  switch (action.kind) {
+    case "guest.shutdown":
+      return "shut down"
+    case "guest.start":
+      return "start"
+    case "guest.make":
+      return "make"
+    case "volume.grow":
+      return `grow ${action.volume}`
+    case "config.set":
+    case "config.clear":
+      return `change ${action.key}`
+  }
+}
+
+const values = ({ new: wished, old }: PlanStep): string => {
+  if (old === null && wished === null) return ""
+  const one = (value: string | null) => (value === null ? "(none)" : displayTextWithin(value, 60))
+  return `: ${one(old)} -> ${one(wished)}`
+}
+
+const answers: { readonly [answer in Verdict["answer"]]: string } = {
+  go: "go",
+  wait: "wait",
+  "needs-signature": "sign",
+  never: "no"
+}
+
+const because = (step: PlanStep, verdict: Verdict): ReadonlyArray<string> => [
+  verdict.answer === "wait" && verdict.until !== null
+    ? `until ${time(verdict.until)}: ${shown(verdict.reason)}`
+    : shown(verdict.reason),
+  ...(step.class === "benign" && step.effect === "next-start" ? ["it holds from the guest's next start on"] : []),
+  ...(step.class === "needs-signature" ? [step.op] : []),
+  ...(step.class === "benign" && step.op !== null ? [`if it does not shut down: ${step.op}`] : [])
+]
+
+const stepLines = ({ step, verdict }: Judged, index: number): ReadonlyArray<string> => [
+  `${String(index + 1).padStart(3)}  ${answers[verdict.answer].padEnd(4)}  ${whom(step.guest)}: ${wordsFor(step)}${
+    values(step)
+  }`,
+  ...because(step, verdict).map((line) => `           ${line}`)
+]
+
+const headline = ({ desired, now }: PlanView): string => {
+  if (desired === null) return ""
+  const { epoch, expires, version } = desired
+  if (version === 0) return `the hub's new store ${epoch} was accepted, and no desired state of it has come yet`
+  return now < expires
+    ? `desired state version ${version} of the hub's store ${epoch}, good until ${time(expires)}`
+    : `desired state version ${version} of the hub's store ${epoch}, over since ${
+      time(expires)
+    }: nothing is begun for it`
+}
+
+const nothingHeld =
+  "this host has taken no desired state yet, so there is nothing to plan: publish one for it on its hub, and see to it that " +
+  "felhom-agent runs, as it takes it with the answer to its next report"
+
+/** For people. Nothing in it was done. */
+export const planText = (view: PlanView): string => {
+  if (view.desired === null) return nothingHeld
+  const steps = view.judged.flatMap(stepLines)
+  return [
+    headline(view),
+    ...(steps.length === 0 ? [`${view.node} is as it should be: there is nothing to do`] : steps),
+    ...view.notes.map(({ guest, text }) => `note       ${whom(guest)}: ${shown(text)}`),
+    "shown only: nothing was changed. Caps are judged as if nothing had been done before"
+  ].join("\n")
+}
+
+/** For programs. Texts are as they came: show them through something that makes them safe for a terminal. */
+export const planJson = ({ desired, judged, node, notes, now }: PlanView): string =>
+  JSON.stringify({
+    node,
+    desired,
+    stale: desired === null || desired.version === 0 || now >= desired.expires,
+    steps: judged.map(({ step, verdict }) => ({ ...step, verdict })),
+    notes
+  })

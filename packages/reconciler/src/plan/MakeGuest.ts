@@ -1,0 +1,117 @@
+import type { DesiredGuest } from "@felhom/domain/DesiredGuest"
+import type { DesiredPolicy } from "@felhom/domain/DesiredPolicy"
+import type { BenignKey } from "./ConfigKey.ts"
+import type { Around, GuestPlan } from "./GuestPlan.ts"
+import { impossibleGuest } from "./GuestPlan.ts"
+import { newCard } from "./NetworkCard.ts"
+import type { BenignStep, GuestMaking, StepGuest } from "./PlanStep.ts"
+import { isCard, startupText } from "./Settings.ts"
+import { gib } from "./VolumeSize.ts"
+
+type Setting = readonly [key: BenignKey, text: string]
+
+const setting = <A>(
+  key: BenignKey,
+  value: A | undefined,
+  text: (value: A) => string = String
+): ReadonlyArray<Setting> => value === undefined ? [] : [[key, text(value)]]
+
+const onOff = (value: boolean): string => (value ? "1" : "0")
+
+// What is empty is left out: a fresh guest has none of it.
+const settingsOf = (wish: DesiredGuest): ReadonlyArray<Setting> =>
+  [
+    ...setting("hostname", wish.name),
+    ...setting("description", wish.description),
+    ...setting("tags", wish.tags, (tags) => [...new Set(tags)].sort().join(";")),
+    ...setting("protection", wish.protection, onOff),
+    ...setting("onboot", wish.onboot, onOff),
+    ...setting("startup", wish.startup, (startup) => startupText("", startup)),
+    ...setting("cores", wish.cores),
+    ...setting("cpulimit", wish.cpulimit),
+    ...setting("cpuunits", wish.cpuunits),
+    ...setting("memory", wish.memory),
+    ...setting("swap", wish.swap),
+    ...setting("nameserver", wish.nameserver, (servers) => servers.join(" "))
+  ].filter(([, text]) => text !== "")
+
+const cardsOf = ({ nets }: DesiredGuest): GuestMaking["cards"] =>
+  Object.fromEntries(
+    Object.entries(nets ?? {}).flatMap(([key, card]) => isCard(key) ? [[key, newCard(key, card)]] : [])
+      .sort(([one = ""], [other = ""]) => (one < other ? -1 : 1))
+  )
+
+/** Why it can't be made here as it is wished for; undefined where it can. */
+const obstacle = (wish: DesiredGuest, { sharedNames }: Around): string | undefined => {
+  const other = Object.keys(wish.volumes ?? {}).find((volume) => volume !== "rootfs")
+  if (other !== undefined) return `a new guest has its root volume alone, and ${other} is wished for`
+  const bare = Object.entries(wish.nets ?? {}).find(([, { bridge }]) => bridge === undefined)
+  if (bare !== undefined) return `its card ${bare[0]} names no bridge to be put on`
+  return wish.name !== undefined && sharedNames.has(wish.name.toLowerCase())
+    ? `more than one guest of this host would be called ${wish.name}`
+    : undefined
+}
+
+/** What makes a guest that is wished for and not there, and starts it where that is wished. */
+export const planMaking = (
+  wish: DesiredGuest,
+  policy: DesiredPolicy,
+  around: Around
+): GuestPlan => {
+  const { guest: { identity, type }, make } = wish
+  const key = identity.key
+  if (make === undefined || key === null) return { steps: [], notes: [] }
+  const guest: StepGuest = { type, ref: null, identity, name: wish.name ?? null }
+  const at = `new ${key}`
+  const not = (why: string): GuestPlan => ({ steps: [impossibleGuest(guest, at, why)], notes: [] })
+  const archive = Object.hasOwn(policy.images, make.image) ? policy.images[make.image] : undefined
+  if (archive === undefined) {
+    return not(`the host's policy knows no image ${make.image}; root can name its archive there`)
+  }
+  const size = around.images.get(archive)
+  if (size === undefined) {
+    return not(`the image ${make.image} is not on this host: there is no ${archive}; put it there`)
+  }
+  const why = obstacle(wish, around)
+  if (why !== undefined) return not(why)
+  const root = wish.volumes?.["rootfs"] ?? null
+  const makes: BenignStep = {
+    class: "benign",
+    id: `${at} guest.make`,
+    guest,
+    drift: "guests",
+    reason: `no guest of this host has its key, and it is to be made from ${make.image}`,
+    old: null,
+    new: `from ${make.image} on ${make.storage}`,
+    action: {
+      kind: "guest.make",
+      key,
+      archive,
+      storage: make.storage,
+      root,
+      size: root === null ? size : root * gib,
+      settings: settingsOf(wish),
+      cards: cardsOf(wish)
+    },
+    effect: "now",
+    precondition: { digest: null, absent: key },
+    after: [],
+    waitsFor: null,
+    op: null
+  }
+  const starts: BenignStep = {
+    ...makes,
+    id: `${at} guest.start`,
+    drift: "power",
+    reason: "it is to run once it is made",
+    old: "stopped",
+    new: "running",
+    action: { kind: "guest.start" },
+    precondition: { digest: null, status: "stopped" },
+    after: [makes.id]
+  }
+  return {
+    steps: wish.power === "running" && around.correction.power !== "never" ? [makes, starts] : [makes],
+    notes: []
+  }
+}
