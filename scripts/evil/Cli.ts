@@ -113,7 +113,9 @@ const command = Command.make("evil-hub", { only }, ({ only }) =>
     yield* played((step) => campaign(step, acts, { wanted, tell: Console.log }))
   })).pipe(
     Command.withDescription(
-      "A hub that was taken over, against real agents on simulated hosts: plays every attack, and counts what was refused"
+      "A hub that was taken over, against real agents on simulated hosts: plays every attack, and counts what was refused. " +
+        "Without a command it plays all of them, or those of --only: some minutes, on this machine alone, with nothing to set " +
+        "up. Exits 0 when the agents refused all of it, 1 when something went through, 2 when the command line is wrong"
     ),
     Command.withSubcommands([list, real])
   )

@@ -207,7 +207,7 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
           )
           yield* quote(line)
           yield* command(
-            `node dist/felhom.js op guest.destroy --host ${node} --guest lxc/${leaving.vmid} --reason "moved out" --wait`
+            `node dist/felhom.js op guest.destroy --host ${node} --guest lxc/${leaving.vmid} --reason "moved out" --accept-no-proven-backup --wait`
           )
           yield* quote(
             yield* run(

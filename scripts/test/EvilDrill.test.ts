@@ -57,6 +57,7 @@ const start = (bundle: string, args: ReadonlyArray<string>, environment: { reado
 describe("evil-hub", () => {
   it.each([
     [["--help"], 0, /real agents on simulated hosts/],
+    [["--help"], 0, /Without a command it plays all of them[^]*1 when something went through/],
     [["list"], 0, /\d+ attacks; \d+ of them can be played on a real host/],
     [["--only", "no such attack"], 2, /no attack has "no such attack" in its name/],
     [["everything"], 2, /Invalid subcommand/],

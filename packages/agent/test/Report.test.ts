@@ -3,7 +3,7 @@ import { eventsPerReport, inventoryHash, makeReport } from "@felhom/agent/Report
 import type { HostEvent } from "@felhom/domain/HostEvent"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { HostReport, type Inventory } from "@felhom/domain/HostReport"
-import { NodeName, StorageId } from "@felhom/domain/ProxmoxId"
+import { NodeName, StorageId, Vmid } from "@felhom/domain/ProxmoxId"
 import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
 import { EpochMillis } from "@felhom/domain/Time"
@@ -78,6 +78,38 @@ describe("a report", () => {
     Effect.gen(function*() {
       const hashes = yield* Effect.all([inventoryHash(inventory(1, true)), inventoryHash(inventory(2, false))])
       expect(new Set(hashes).size).toBe(2)
+    }).pipe(Effect.provide(NodeCrypto.layer)))
+
+  it.effect("has the hash of all that the inventory says, whatever a guest's name looks like", () =>
+    Effect.gen(function*() {
+      const names = ["plain", "\"readAt\":1,", "\\\"readAt\":1,", "x\",\"readAt\":7,\"y", "\\"]
+      const named = (name: string, readAt: number): Inventory => ({
+        ...inventory(readAt),
+        guests: sectionOk(EpochMillis.make(readAt), [{
+          type: "lxc",
+          vmid: Vmid.make(101),
+          name,
+          status: "running",
+          template: false,
+          lock: null,
+          tags: names,
+          cpus: 1,
+          memory: 1,
+          disk: 1,
+          config: unread,
+          snapshots: sectionOk(EpochMillis.make(readAt), [])
+        }])
+      })
+      const hashes: Array<string> = []
+      for (const name of names) {
+        const whole = named(name, 123)
+        const said = JSON.stringify(whole, (key, value: unknown) => (key === "readAt" ? undefined : value))
+        const hash = yield* inventoryHash(whole)
+        expect(hash).toBe(yield* NodeCrypto.crypto.sha256(said))
+        expect(yield* inventoryHash(named(name, 4_567))).toBe(hash)
+        hashes.push(hash)
+      }
+      expect(new Set(hashes).size).toBe(names.length)
     }).pipe(Effect.provide(NodeCrypto.layer)))
 
   it.effect("takes the oldest events along when there are more than travel at once", () =>

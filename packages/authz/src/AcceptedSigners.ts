@@ -1,12 +1,11 @@
 import { Crypto } from "@felhom/domain/port/Crypto"
 import type { DurableFile } from "@felhom/domain/port/DurableFile"
-import { Sha256Hex } from "@felhom/domain/Sha256"
+import type { Sha256Hex } from "@felhom/domain/Sha256"
 import { decodeSigners, type SignersBefore, type SignersDocument } from "@felhom/domain/SignersDocument"
-import { decodeCanonicalBase64 } from "@felhom/domain/Sshsig"
-import { EpochMillis } from "@felhom/domain/Time"
-import { type KeptDocumentError, makeKeptDocument } from "@felhom/durable/KeptDocument"
-import { Clock, Context, Effect, Either, Encoding, Layer, Option, Schema } from "effect"
+import type { KeptDocumentError } from "@felhom/durable/KeptDocument"
+import { Context, Effect, Either, Layer, type Option } from "effect"
 import { type AllowedSigners, readAllowedSigners } from "./AllowedSigners.ts"
+import { type Anchored, keptIn, makeKeptBytes } from "./KeptBytes.ts"
 import { readRevocationList, type RevocationList } from "./RevocationList.ts"
 
 /** A version of the fleet's signers, read. */
@@ -72,15 +71,14 @@ export class AcceptedSigners extends Context.Tag("felhom/authz/AcceptedSigners")
   ) => Effect.Effect<HeldSigners, E | KeptDocumentError, R>
 }>() {}
 
-const Kept = Schema.Struct({
-  typ: Schema.Literal("felhom/accepted-signers/v1"),
-  anchor: Sha256Hex,
-  sha256: Sha256Hex,
-  at: EpochMillis,
-  /** The exact bytes of the document, in base64. */
-  document: Schema.String
-})
-type Kept = typeof Kept.Type
+const read = ({ anchor, bytes, sha256 }: Anchored): Effect.Effect<HeldSigners, string, Crypto> =>
+  Effect.gen(function*() {
+    // Root's list is where a host begins: there is always one.
+    if (anchor === null) return yield* Effect.fail("it names no list of root's")
+    const document = yield* Either.mapLeft(decodeSigners(bytes), ({ detail }) => detail)
+    const version = yield* Effect.mapError(readVersion(bytes, sha256, document), ({ detail }) => detail)
+    return { ...version, anchor }
+  })
 
 /** Keeps `accepted-signers.json` in the state folder. */
 export const make = (
@@ -88,46 +86,13 @@ export const make = (
 ): Effect.Effect<typeof AcceptedSigners.Service, never, DurableFile | Crypto> =>
   Effect.gen(function*() {
     const crypto = yield* Crypto
-    let last: HeldSigners | undefined
-
-    const read = ({ anchor, document, sha256 }: Kept): Effect.Effect<HeldSigners, string> =>
-      Effect.gen(function*() {
-        if (last?.sha256 === sha256 && last.anchor === anchor) return last
-        const bytes = yield* decodeCanonicalBase64(document)
-        if ((yield* crypto.sha256(bytes)) !== sha256) {
-          return yield* Effect.fail("what it holds has not the hash it names")
-        }
-        const decoded = yield* Either.mapLeft(decodeSigners(bytes), ({ detail }) => detail)
-        const version = yield* Effect.mapError(readVersion(bytes, sha256, decoded), ({ detail }) => detail)
-        last = { ...version, anchor }
-        return last
-      }).pipe(Effect.provideService(Crypto, crypto))
-
-    const kept = yield* makeKeptDocument({
-      path: `${directory.replace(/\/+$/, "")}/accepted-signers.json`,
-      schema: Kept,
-      understand: (found) => Effect.asVoid(read(found))
-    })
-    // What was kept was understood before.
-    const understood = (found: Option.Option<Kept>) =>
-      Option.isNone(found) ? Effect.succeedNone : Effect.asSome(Effect.orDie(read(found.value)))
-
-    return AcceptedSigners.of({
-      current: Effect.flatMap(kept.current, understood),
-      change: (next) =>
-        kept.change((found) =>
-          Effect.gen(function*() {
-            const { anchor, bytes, sha256 } = yield* next(yield* understood(found))
-            return {
-              typ: "felhom/accepted-signers/v1" as const,
-              anchor,
-              sha256,
-              at: EpochMillis.make(yield* Clock.currentTimeMillis),
-              document: Encoding.encodeBase64(bytes)
-            }
-          })
-        ).pipe(Effect.flatMap((written) => Effect.orDie(read(written))))
-    })
+    return AcceptedSigners.of(
+      yield* makeKeptBytes({
+        path: keptIn(directory, "accepted-signers.json"),
+        typ: "felhom/accepted-signers/v1",
+        understand: (found) => Effect.provideService(read(found), Crypto, crypto)
+      })
+    )
   })
 
 /** What `make` keeps. */

@@ -291,9 +291,11 @@ describe("the file that keeps the fleet's signers", () => {
         whole.replace("\"document\":\"", "\"document\":\"!"),
         holding("{}"),
         holding(textOf({ ...first, allowedSigners: "anna\n" })),
-        holding(textOf({ ...first, revoked: "nobody\n" }))
+        holding(textOf({ ...first, revoked: "nobody\n" })),
+        whole.replace("accepted-signers/v1", "accepted-policy/v1"),
+        whole.replace(/"anchor":"[^"]*"/, "\"anchor\":null")
       ]
-      expect(new Set([whole, ...bads]).size).toBe(9)
+      expect(new Set([whole, ...bads]).size).toBe(11)
       for (const bad of bads) {
         files.put(keptPath, bad)
         yield* Effect.gen(function*() {

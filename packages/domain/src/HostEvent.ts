@@ -22,6 +22,7 @@ export const knownEventKinds = [
   "envelope.ignored",
   "op.accepted",
   "op.refused",
+  "op.waiting",
   "op.started",
   "op.finished",
   "op.failed",

@@ -14,12 +14,14 @@ export const opLimits = { signatures: 8, signatureCharacters: 8 * 1024, openPerH
 
 /**
  * How far an op has come. `collecting`: the hub waits for more signatures before it hands the op out; `awaiting`: it goes to the
- * host with every envelope; the others are the host's own words, but for `expired`: the host said nothing of it in time.
+ * host with every envelope; the others are the host's own words, but for `expired`: the host said nothing of it in time. `waiting`:
+ * somebody else works on its target, and the host has spent nothing yet.
  */
 export const OpState = Schema.Literal(
   "collecting",
   "awaiting",
   "accepted",
+  "waiting",
   "started",
   "finished",
   "failed",
@@ -31,6 +33,7 @@ export type OpState = typeof OpState.Type
 
 const eventStates: { readonly [kind: string]: OpState } = {
   "op.accepted": "accepted",
+  "op.waiting": "waiting",
   "op.started": "started",
   "op.finished": "finished",
   "op.failed": "failed",
@@ -45,7 +48,8 @@ export const opStateOfEvent = (kind: string): OpState | undefined => eventStates
 export const isHostsWord = (state: OpState): boolean => !["collecting", "awaiting", "expired"].includes(state)
 
 /** States in which nothing more is expected of an op. */
-export const isOver = (state: OpState): boolean => !["collecting", "awaiting", "accepted", "started"].includes(state)
+export const isOver = (state: OpState): boolean =>
+  !["collecting", "awaiting", "accepted", "waiting", "started"].includes(state)
 
 /** Bytes in canonical base64, 1 to `longest` of them. */
 export const BoundedBytes = (what: string, longest: number) =>

@@ -134,12 +134,13 @@ export const followed = (
     let last: string | undefined
     for (;;) {
       const { summary } = yield* hub.one(host, op)
-      // What it said before is not asked for again.
-      if (summary.state !== last) {
+      // What it said before is not asked for again; one that waits may come to wait for something else.
+      const now = summary.state === "waiting" ? `waiting ${summary.message}` : summary.state
+      if (now !== last) {
         const [told] = yield* toldOps([summary])
         if (told !== undefined) {
           yield* print([toldLine(told)])
-          last = told.state
+          last = told.state === "waiting" ? `waiting ${told.message}` : told.state
           if (isOver(told.state)) {
             const bad = badEnd(told)
             if (bad === undefined) return

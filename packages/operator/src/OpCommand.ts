@@ -81,7 +81,7 @@ const volid = Options.text("volid").pipe(
 )
 const noProof = Options.boolean("accept-no-proven-backup").pipe(
   Options.withDescription(
-    "Write into what is signed that no backup need be proven. Hosts prove no backup yet and don't ask for it: without this it is done, too"
+    "Sign that it is done without any backup, too. Without this the host does it only where it finds a finished backup of the last 30 days, of this very guest and with all its volumes"
   )
 )
 

@@ -79,14 +79,17 @@ const guestNow = (sight: Witnessed, op: GuestOp): Guest | undefined =>
 const running = (guest: Guest | undefined): ReadonlyArray<Cell> =>
   guest?.status === "running" ? [toned("warning", row("state", "it is RUNNING"))] : []
 
-/** No version of the agent proves backups yet, so that none asks for this (protocol 3). */
+/** What the host asks for before it does it, which is less than a proof: no agent restores backups to see them work yet. */
 const unproven = (accepted: boolean): ReadonlyArray<Cell> =>
   accepted
-    ? [
-      toned("bad", row("accepted", "that it is done even when no backup of it was ever proven;")),
-      toned("bad", row("", "hosts prove none yet and would do it without this, too"))
+    ? [toned("bad", row("ACCEPTED", "that it is done even where the host finds no backup that holds what is lost"))]
+    : [
+      row(
+        "done only if",
+        "the host finds a finished backup of the last 30 days, of this very guest and with all that is lost in it; " +
+          "else it refuses, and you sign anew (--accept-no-proven-backup)"
+      )
     ]
-    : []
 
 const archiveLines = ({ expect, target: { volid } }: ArchiveOp, sight: Witnessed): ReadonlyArray<Cell> => {
   const { backup } = sight.report.sections

@@ -20,6 +20,7 @@ const tones: { readonly [state in OpState]: Tone } = {
   collecting: "warning",
   awaiting: "warning",
   accepted: "strong",
+  waiting: "warning",
   started: "strong",
   finished: "good",
   failed: "bad",

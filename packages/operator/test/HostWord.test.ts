@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { HostId } from "@felhom/domain/HostId"
 import { hostPublicKey, reportNamespace } from "@felhom/domain/HostKey"
-import { type OpState, OpSummary } from "@felhom/domain/OpsApi"
+import { isHostsWord, isOver, type OpState, OpSummary } from "@felhom/domain/OpsApi"
 import { Ed25519 } from "@felhom/domain/port/Ed25519"
 import { signSshsig, writeArmor } from "@felhom/domain/Sshsig"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
@@ -9,8 +9,9 @@ import * as NodeEd25519 from "@felhom/node/NodeEd25519"
 import { doubt, toldOps } from "@felhom/operator/HostWord"
 import { HubOps } from "@felhom/operator/HubOps"
 import { KnownHosts } from "@felhom/operator/KnownHosts"
+import { followed } from "@felhom/operator/OpApproval"
 import { renderOps } from "@felhom/operator/OpsView"
-import { Effect, Layer, Option, Schema } from "effect"
+import { Effect, Layer, Option, Schema, TestClock } from "effect"
 import { createHash } from "node:crypto"
 import { expect } from "vitest"
 import { hostId, now, wireDetail, wireSummary } from "./HostBuilder.ts"
@@ -177,5 +178,56 @@ describe("how an op ended", () => {
         state: "refused",
         word: { by: "host" }
       }])
+    }))
+})
+
+describe("an op that a person waits for", () => {
+  it.effect("and that waits on its host is told once, and anew when it waits for something else", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const states: Array<readonly [OpState, string]> = [
+        ["accepted", "accepted"],
+        ["waiting", "waits: lxc/101 is locked (backup); vzdump runs"],
+        ["waiting", "waits: lxc/101 is locked (backup); vzdump runs"],
+        ["waiting", "waits: lxc/101 is locked (backup), and no task of it runs"],
+        ["started", "begun"],
+        ["failed", "it is protected"]
+      ]
+      let asked = 0
+      const one = Effect.sync(() => {
+        const [state, message] = states[asked] ?? ["failed", "asked too often"]
+        asked += 1
+        return { summary: summaryOf(state, null, { message }), signed: { payload: "", signatures: [] } }
+      })
+      const console = yield* Effect.console
+      const ends = yield* Effect.fork(
+        Effect.flip(followed(host, summaryOf("accepted", null).op)).pipe(
+          Effect.provide(Layer.mergeAll(
+            Layer.mock(HubOps, { one: () => one }),
+            Layer.mock(KnownHosts, { find: () => Option.none() }),
+            NodeEd25519.layer,
+            NodeCrypto.layer
+          )),
+          Effect.withConsole({ ...console, log: (line) => Effect.sync(() => void lines.push(String(line))) })
+        )
+      )
+      yield* Effect.repeatN(TestClock.adjust("1 seconds"), 6)
+      expect((yield* ends).message).toContain("it is protected")
+      expect(lines.map((line) => line.split(" (the hub")[0]?.split(" (only")[0])).toEqual([
+        "accepted: accepted",
+        "waiting: waits: lxc/101 is locked (backup); vzdump runs",
+        "waiting: waits: lxc/101 is locked (backup), and no task of it runs",
+        "started: begun",
+        "failed: it is protected"
+      ])
+    }))
+
+  it.effect("is a row of its own while it waits, and is not over", () =>
+    Effect.gen(function*() {
+      const { ops, table } = yield* told([summaryOf("waiting", null)], null)
+      expect(ops[0]?.state).toBe("waiting")
+      expect(table).toMatch(/waiting/)
+      expect(isOver("waiting")).toBe(false)
+      expect(isHostsWord("waiting")).toBe(true)
     }))
 })

@@ -93,11 +93,15 @@ describe("what is shown before a signature", () => {
     for (const line of table) expect(allowed(line)).toBe(true)
   })
 
-  it("says that to accept an unproven backup changes nothing yet", () => {
+  it("says what a host asks of backups before it destroys, and that who accepts to have none gets what they signed", () => {
     const sight = sightWith([identified(101)])
     const accepting = destroyIn(sight, { params: { unreferencedDisks: false, acceptNoProvenBackup: true } })
-    expect(shown(accepting, sight).join("\n")).toContain("hosts prove none yet and would do it without this, too")
-    expect(shown(destroyIn(sight), sight).join("\n")).not.toContain("hosts prove")
+    expect(shown(accepting, sight).join("\n")).toContain("even where the host finds no backup that holds what is lost")
+    expect(shown(accepting, sight).join("\n")).not.toContain("done only if")
+    expect(shown(destroyIn(sight), sight).join("\n")).toContain(
+      "done only if the host finds a finished backup of the last"
+    )
+    expect(shown(destroyIn(sight), sight).join("\n")).not.toContain("ACCEPTED")
   })
 
   it("asks for the number where a name can't say which guest is meant", () => {

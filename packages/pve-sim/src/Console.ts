@@ -218,6 +218,14 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
         return writeFile(machine, change)
       case "guest.destroy":
         return removeGuest(machine, yield* guestOf(machine, change.vmid))
+      case "guest.moved": {
+        const guest = yield* guestOf(machine, change.vmid)
+        const peer = machine.peers.find(({ name }) => name === change.node)
+        if (peer === undefined) return yield* new ConsoleRefused({ reason: "no-such-node", what: change.node })
+        machine.guests.delete(change.vmid)
+        peer.machine.guests.set(change.vmid, guest)
+        return
+      }
       case "guest.data":
         ;(yield* guestOf(machine, change.vmid)).bytes = change.bytes
         return

@@ -52,6 +52,8 @@ export const ConsoleChange = Schema.Union(
   }),
   /** `pct destroy --force`. */
   Schema.TaggedStruct("guest.destroy", { vmid: Vmid }),
+  /** `pct migrate` or `qm migrate` has moved it to another node of the cluster. */
+  Schema.TaggedStruct("guest.moved", { vmid: Vmid, node: Schema.NonEmptyString }),
   /** How many bytes of files the guest has, which its backups write and restores of them need. */
   Schema.TaggedStruct("guest.data", { vmid: Vmid, bytes: Schema.Int }),
   /** Adds a storage, or changes keys of one. */

@@ -2,10 +2,10 @@ import { configHash, type GuestConfig, guestIdentity, trimDescription } from "@f
 import type { Crypto } from "@felhom/domain/port/Crypto"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
-import { EpochMillis } from "@felhom/domain/Time"
+import { type EpochMillis, now } from "@felhom/domain/Time"
 import type { GuestResource } from "@felhom/proxmox/GuestRows"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
-import { Clock, Effect, Either, Ref } from "effect"
+import { Effect, Either, Ref } from "effect"
 import type { GuestReading } from "./InventoryRows.ts"
 import { configsChanged, type EndedTask, snapshotsChanged } from "./TaskWatch.ts"
 
@@ -28,17 +28,37 @@ const rowText = (row: GuestResource): string =>
 
 const isOn = (value: unknown): boolean => value === 1 || value === "1" || value === true
 
-const configSection = (type: GuestResource["type"], config: GuestConfig, readAt: EpochMillis) =>
-  Effect.gen(function*() {
+type Shown = Extract<GuestReading["config"], { readonly state: "ok" }>["value"]
+
+const shownBy = (type: GuestResource["type"], config: GuestConfig): Effect.Effect<Shown, never, Crypto> =>
+  Effect.map(configHash(config), (hash) => {
     const description = config["description"]
-    return sectionOk(readAt, {
+    return {
       identity: guestIdentity(type, config),
-      hash: yield* configHash(config),
+      hash,
       protection: isOn(config["protection"]),
       onboot: isOn(config["onboot"]),
       description: typeof description === "string" ? trimDescription(description) : null
-    })
+    }
   })
+
+/** What configurations showed before, by type. One that says what it said last comes as the same object, which nobody changes. */
+type ShownBefore = { readonly [type in GuestResource["type"]]: WeakMap<GuestConfig, Shown> }
+
+const configSection = (
+  before: ShownBefore,
+  type: GuestResource["type"],
+  config: GuestConfig,
+  readAt: EpochMillis
+): Effect.Effect<GuestReading["config"], never, Crypto> => {
+  const known = before[type].get(config)
+  return known === undefined
+    ? Effect.map(shownBy(type, config), (shown) => {
+      before[type].set(config, shown)
+      return sectionOk(readAt, shown)
+    })
+    : Effect.succeed(sectionOk(readAt, known))
+}
 
 const readSnapshots = (row: GuestResource, readAt: EpochMillis) =>
   Effect.gen(function*() {
@@ -66,11 +86,11 @@ const wantsSnapshots = (due: Due, config: GuestConfig): boolean =>
   due.kept.parent !== config["parent"] ||
   (due.turn && (config["digest"] === undefined || due.kept.snapshotsDigest !== config["digest"]))
 
-const readOne = (due: Due): Effect.Effect<Kept, never, ProxmoxClient | Crypto> =>
+const readOne = (due: Due, before: ShownBefore): Effect.Effect<Kept, never, ProxmoxClient | Crypto> =>
   Effect.gen(function*() {
     const { kept, row } = due
     const client = yield* ProxmoxClient
-    const readAt = EpochMillis.make(yield* Clock.currentTimeMillis)
+    const readAt = yield* now
     if (!due.config && kept !== undefined) {
       const snapshots = yield* readSnapshots(row, readAt)
       // Without the configuration the digest is not known; the next turn compares anew.
@@ -96,7 +116,7 @@ const readOne = (due: Due): Effect.Effect<Kept, never, ProxmoxClient | Crypto> =
       parent: config["parent"],
       snapshotsDigest: again ? config["digest"] : kept?.snapshotsDigest,
       reading: {
-        config: yield* configSection(row.type, config, readAt),
+        config: yield* configSection(before, row.type, config, readAt),
         snapshots: again || kept === undefined ? yield* readSnapshots(row, readAt) : kept.reading.snapshots
       }
     }
@@ -141,19 +161,22 @@ export const makeGuestReadings: Effect.Effect<
     never,
     ProxmoxClient | Crypto
   >
-> = Effect.map(Ref.make<ReadonlyMap<string, Kept>>(new Map()), (memory) => (rows, tasks) =>
-  Effect.gen(function*() {
-    const kept = yield* Ref.get(memory)
-    const due = dueOf(rows, kept, tasks)
-    const fresh = yield* Effect.forEach(
-      due,
-      (one) => Effect.map(readOne(one), (reading) => [formatGuestRef(one.row), reading] as const),
-      // One takes no fibers of its own, and most cycles have but one.
-      { concurrency: Math.min(2, Math.max(1, due.length)) }
-    )
-    // Guests that are gone are forgotten: a new one under the same number must not inherit anything.
-    const present = new Set(rows.map(formatGuestRef))
-    const all = new Map([...kept, ...fresh].filter(([key]) => present.has(key)))
-    yield* Ref.set(memory, all)
-    return new Map([...all].map(([key, { reading }]) => [key, reading]))
-  }))
+> = Effect.map(Ref.make<ReadonlyMap<string, Kept>>(new Map()), (memory) => {
+  const before: ShownBefore = { lxc: new WeakMap(), qemu: new WeakMap() }
+  return (rows, tasks) =>
+    Effect.gen(function*() {
+      const kept = yield* Ref.get(memory)
+      const due = dueOf(rows, kept, tasks)
+      const fresh = yield* Effect.forEach(
+        due,
+        (one) => Effect.map(readOne(one, before), (reading) => [formatGuestRef(one.row), reading] as const),
+        // One takes no fibers of its own, and most cycles have but one.
+        { concurrency: Math.min(2, Math.max(1, due.length)) }
+      )
+      // Guests that are gone are forgotten: a new one under the same number must not inherit anything.
+      const present = new Set(rows.map(formatGuestRef))
+      const all = new Map([...kept, ...fresh].filter(([key]) => present.has(key)))
+      yield* Ref.set(memory, all)
+      return new Map([...all].map(([key, { reading }]) => [key, reading]))
+    })
+})

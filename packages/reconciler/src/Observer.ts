@@ -4,14 +4,14 @@ import type { Inventory, ReportSections, Samples } from "@felhom/domain/HostRepo
 import { type Crypto } from "@felhom/domain/port/Crypto"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import { type Section, sectionOk, sectionUnavailable } from "@felhom/domain/Section"
-import { EpochMillis } from "@felhom/domain/Time"
+import { now } from "@felhom/domain/Time"
 import { Privileged } from "@felhom/privileged/Privileged"
 import type { Listing } from "@felhom/proxmox/Listing"
 import type { NodeStatus, Permissions } from "@felhom/proxmox/NodeRows"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError, ProxmoxReason } from "@felhom/proxmox/ProxmoxError"
 import type { StorageRow } from "@felhom/proxmox/StorageRows"
-import { Clock, Context, Data, Effect, Layer, Ref } from "effect"
+import { Context, Data, Effect, Layer, Ref } from "effect"
 import { makeGuestReadings } from "./GuestReadings.ts"
 import { backupOf, diskOf, guestOf, guestSampleOf, nodeSampleOf, storageOf, storageUsageOf } from "./InventoryRows.ts"
 import type { Observation, ProxmoxCondition } from "./Observation.ts"
@@ -45,10 +45,10 @@ const conditionOf: { readonly [reason in ProxmoxReason]?: "refused" | "unreachab
 const section = <A>(
   read: Effect.Effect<A, { readonly message: string }, Needs>
 ): Effect.Effect<Section<A>, never, Needs> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+  Effect.flatMap(now, (readAt) =>
     Effect.match(read, {
       onFailure: (error) => sectionUnavailable(error.message),
-      onSuccess: (value) => sectionOk(EpochMillis.make(now), value)
+      onSuccess: (value) => sectionOk(readAt, value)
     }))
 
 /** Why a section is not there, in words. */
@@ -70,8 +70,7 @@ const makeHeld = <A>(read: Effect.Effect<Section<A>, never, Needs>) =>
     (memory) => (isFresh: (readAt: number, now: number) => boolean) =>
       Effect.gen(function*() {
         const last = yield* Ref.get(memory)
-        const now = yield* Clock.currentTimeMillis
-        if (last.state === "ok" && isFresh(last.readAt, now)) return last
+        if (last.state === "ok" && isFresh(last.readAt, yield* now)) return last
         return yield* Effect.tap(read, (found) => Ref.set(memory, found))
       })
   )
@@ -233,7 +232,7 @@ export const make: Effect.Effect<Context.Tag.Service<Observer>, never, Needs> = 
     })
 
   const observe = Effect.gen(function*() {
-    const takenAt = EpochMillis.make(yield* Clock.currentTimeMillis)
+    const takenAt = yield* now
     const status = yield* Effect.either(client.nodeStatus)
     if (status._tag === "Left") {
       const condition = wholeCondition(status.left)

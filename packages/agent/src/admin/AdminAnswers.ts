@@ -8,6 +8,7 @@ import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
 import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
+import { Executor } from "@felhom/reconciler/op/Executor"
 import { decodeDocument } from "@felhom/reconciler/op/OpDocument"
 import { OpIntake } from "@felhom/reconciler/op/OpIntake"
 import { OpNews } from "@felhom/reconciler/op/OpNews"
@@ -18,14 +19,15 @@ const decode = Schema.decodeUnknownEither(Schema.parseJson(AdminRequest), { onEx
 
 const who = "root on the host"
 
-const listed = (open: OpenOp): Effect.Effect<ListedOp, never, Crypto> =>
+const listed = (open: OpenOp, waitsFor: string | undefined): Effect.Effect<ListedOp, never, Crypto> =>
   Effect.gen(function*() {
     const crypto = yield* Crypto
     const found = Option.getOrUndefined(decodeDocument(open.document))
     return {
       op: found === undefined ? null : yield* crypto.sha256(found.bytes),
       words: found === undefined ? open.action : opWords(found.op),
-      stage: open.stage,
+      stage: waitsFor === undefined ? open.stage : "waiting",
+      ...(waitsFor === undefined ? {} : { waitsFor }),
       acceptedAt: open.acceptedAt
     }
   })
@@ -63,7 +65,8 @@ const answered = (request: AdminRequest) =>
       }
       case "ops.list": {
         const open = yield* (yield* OpJournal).open
-        const ops = yield* Effect.forEach(open, listed)
+        const waiting = yield* (yield* Executor).waiting
+        const ops = yield* Effect.forEach(open, (one) => listed(one, waiting.get(one.op)))
         const nonces = yield* NonceStore
         const held = yield* (yield* Hold).current
         const trust = {
@@ -93,6 +96,7 @@ const answered = (request: AdminRequest) =>
 type Needs =
   | OpIntake
   | OpJournal
+  | Executor
   | NonceStore
   | StateFile
   | Hold

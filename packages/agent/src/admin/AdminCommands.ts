@@ -1,5 +1,6 @@
 import { Args, Command, Options } from "@effect/cli"
 import { FileSystem } from "@effect/platform"
+import { displayText } from "@felhom/domain/DisplayText"
 import { SignedBytes } from "@felhom/domain/Envelope"
 import { Console, Effect, type Option, Schema } from "effect"
 import * as Settings from "../Settings.ts"
@@ -41,9 +42,10 @@ const readOp = (path: string) =>
 const asText = ({ message, ops, trust }: AdminAnswer): string =>
   [
     ...(message === "" ? [] : [message]),
-    ...(ops ?? []).map(({ acceptedAt, op, stage, words }) =>
-      `${stage.padEnd(8)}  ${new Date(acceptedAt).toISOString()}  ${op?.slice(0, 16) ?? "?"}  ${words}`
-    ),
+    ...(ops ?? []).flatMap(({ acceptedAt, op, stage, waitsFor, words }) => [
+      `${stage.padEnd(8)}  ${new Date(acceptedAt).toISOString()}  ${op?.slice(0, 16) ?? "?"}  ${words}`,
+      ...(waitsFor === undefined ? [] : [`          ${displayText(waitsFor)}`])
+    ]),
     ...(trust === undefined ? [] : [
       `an op for this host names host ${trust.host}, hostEpoch ${trust.hostEpoch}, storeSeqMin ${trust.storeSeq}` +
       (trust.hold === null ? "" : `; it is held since ${trust.hold} (${new Date(trust.hold).toISOString()})`),

@@ -26,7 +26,10 @@ export const ListedOp = Schema.Struct({
   /** SHA-256 of its payload; null where that can't be read any more. */
   op: Schema.NullOr(Schema.String),
   words: Schema.String,
+  /** As in the journal, or `waiting` for one that could begin if its target were free. */
   stage: Schema.String,
+  /** What one that waits waits for. */
+  waitsFor: Schema.optional(Schema.String),
   acceptedAt: EpochMillis
 })
 export type ListedOp = typeof ListedOp.Type

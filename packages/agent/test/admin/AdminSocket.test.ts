@@ -8,13 +8,16 @@ import { OpRefused } from "@felhom/authz/OpRefused"
 import { usualPolicy } from "@felhom/authz/PolicyDocument"
 import { Signers, SignersUnavailable } from "@felhom/authz/Signers"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
+import { OpId } from "@felhom/domain/OpId"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Hold, type HoldState } from "@felhom/durable/Hold"
+import type { OpenOp } from "@felhom/durable/JournalState"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
+import { Executor } from "@felhom/reconciler/op/Executor"
 import { OpIntake } from "@felhom/reconciler/op/OpIntake"
 import { OpNews } from "@felhom/reconciler/op/OpNews"
 import { Effect, Layer, Option, Ref } from "effect"
@@ -29,46 +32,71 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-/** A daemon's socket over a hold of the test's, an intake that refuses everything and an empty journal. */
-const served = Effect.gen(function*() {
-  const directory = yield* folder
-  const held = yield* Ref.make(Option.none<HoldState>())
-  const told: Array<string> = []
-  const services = Layer.mergeAll(
-    Layer.succeed(Hold, {
-      current: Ref.get(held),
-      set: (by, reason) =>
-        Effect.suspend(() => {
-          const state: HoldState = { typ: "felhom/hold/v1", since: EpochMillis.make(0), by, reason }
-          return Effect.as(Ref.set(held, Option.some(state)), state)
-        }),
-      release: Ref.set(held, Option.none())
-    }),
-    Layer.mock(OpJournal, { open: Effect.succeed([]) }),
-    Layer.mock(OpIntake, {
-      fromConsole: () =>
-        new OpRefused({ reason: "no-signers", detail: "there is no list", payload: null, action: null, subject: null })
-    }),
-    Layer.mock(OpNews, {
-      held: (by, reason) => Effect.sync(() => void told.push(`held ${by}: ${reason}`)),
-      released: (by, reason) => Effect.sync(() => void told.push(`released ${by}: ${reason}`))
-    }),
-    Layer.mock(NonceStore, {
-      hostEpoch: Effect.succeed(HostEpoch.make("3".repeat(32))),
-      storeSeq: Effect.succeed(7)
-    }),
-    Layer.mock(Signers, { current: new SignersUnavailable({ reason: "no-signers", detail: "there is no list" }) }),
-    Layer.mock(HostPolicy, {
-      current: Effect.succeed({ policy: usualPolicy, sha256: null, root: null, problem: Option.none() })
-    }),
-    Layer.mock(DesiredIntake, {
-      held: Effect.succeed({ epoch: HostEpoch.make("4".repeat(32)), version: 5, sha256: null })
-    }),
-    Layer.mock(StateFile, { host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) } }),
-    NodeCrypto.layer
-  )
-  yield* serveAdmin(directory, (line) => Effect.provide(answerTo(line), services))
-  return { directory, held, told }
+/** A daemon's socket over a hold of the test's, an intake that refuses everything and these ops in the journal. */
+const servedWith = (open: ReadonlyArray<OpenOp>) =>
+  Effect.gen(function*() {
+    const directory = yield* folder
+    const held = yield* Ref.make(Option.none<HoldState>())
+    const told: Array<string> = []
+    const services = Layer.mergeAll(
+      Layer.succeed(Hold, {
+        current: Ref.get(held),
+        set: (by, reason) =>
+          Effect.suspend(() => {
+            const state: HoldState = { typ: "felhom/hold/v1", since: EpochMillis.make(0), by, reason }
+            return Effect.as(Ref.set(held, Option.some(state)), state)
+          }),
+        release: Ref.set(held, Option.none())
+      }),
+      Layer.mock(OpJournal, { open: Effect.succeed(open) }),
+      Layer.mock(Executor, {
+        waiting: Effect.succeed(new Map([[OpId.make("a".repeat(32)), "lxc/101 is locked (backup)"]]))
+      }),
+      Layer.mock(OpIntake, {
+        fromConsole: () =>
+          new OpRefused({
+            reason: "no-signers",
+            detail: "there is no list",
+            payload: null,
+            action: null,
+            subject: null
+          })
+      }),
+      Layer.mock(OpNews, {
+        held: (by, reason) => Effect.sync(() => void told.push(`held ${by}: ${reason}`)),
+        released: (by, reason) => Effect.sync(() => void told.push(`released ${by}: ${reason}`))
+      }),
+      Layer.mock(NonceStore, {
+        hostEpoch: Effect.succeed(HostEpoch.make("3".repeat(32))),
+        storeSeq: Effect.succeed(7)
+      }),
+      Layer.mock(Signers, { current: new SignersUnavailable({ reason: "no-signers", detail: "there is no list" }) }),
+      Layer.mock(HostPolicy, {
+        current: Effect.succeed({ policy: usualPolicy, sha256: null, root: null, problem: Option.none() })
+      }),
+      Layer.mock(DesiredIntake, {
+        held: Effect.succeed({ epoch: HostEpoch.make("4".repeat(32)), version: 5, sha256: null })
+      }),
+      Layer.mock(StateFile, { host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) } }),
+      NodeCrypto.layer
+    )
+    yield* serveAdmin(directory, (line) => Effect.provide(answerTo(line), services))
+    return { directory, held, told }
+  })
+
+const served = servedWith([])
+
+const accepted = (op: string): OpenOp => ({
+  op: OpId.make(op.repeat(32)),
+  source: "signed",
+  action: "guest.destroy",
+  subject: "lxc/101",
+  expires: EpochMillis.make(3_600_000),
+  document: "{}",
+  acceptedAt: EpochMillis.make(0),
+  stage: "accepted",
+  calls: [],
+  outcome: null
 })
 
 /** What comes back for raw bytes. */
@@ -114,6 +142,14 @@ describe("the daemon's socket", () => {
       const { trust } = yield* askDaemon(directory, { ask: "ops.list" })
       expect(trust).toMatchObject({ policy: { sha256: null }, desired: { epoch: "4".repeat(32), version: 5 } })
       expect(trust).not.toHaveProperty("signers")
+    }))
+
+  it.scopedLive("tells of an op that waits for its target what it waits for, and of another how far it has come", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* servedWith([accepted("a"), accepted("b")])
+      const { ops } = yield* askDaemon(directory, { ask: "ops.list" })
+      expect(ops).toMatchObject([{ stage: "waiting", waitsFor: "lxc/101 is locked (backup)" }, { stage: "accepted" }])
+      expect(ops?.[1]).not.toHaveProperty("waitsFor")
     }))
 
   it.scopedLive("answers what it does not understand, and drops what never ends", () =>

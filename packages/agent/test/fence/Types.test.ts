@@ -78,6 +78,8 @@ describe("the fence, first lock: types", () => {
       | LocalOps
       | OpNews
       | Crypto
+      | Hold
+      | NonceStore
     >()
     expectTypeOf<Layer.Layer.Context<typeof OpIntake.layer>>().toEqualTypeOf<
       Authz.Authz | OpJournal.OpJournal | Executor.Executor | OpNews | Crypto

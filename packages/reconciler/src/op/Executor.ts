@@ -1,31 +1,37 @@
 import { Authz } from "@felhom/authz/Authz"
 import type { Attachment } from "@felhom/authz/OpAttachment"
+import type { OpId } from "@felhom/domain/OpId"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import type { SignedOp } from "@felhom/domain/SignedOp"
 import type { TaskOutcome } from "@felhom/domain/TaskOutcome"
 import { EpochMillis } from "@felhom/domain/Time"
 import type { Upid } from "@felhom/domain/Upid"
 import type { DurableLogError } from "@felhom/durable/DurableLogError"
+import type { Hold } from "@felhom/durable/Hold"
 import type { OpOutcome } from "@felhom/durable/JournalRecord"
 import type { JournalledCall, OpenOp } from "@felhom/durable/JournalState"
+import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import type { Mandate } from "@felhom/mandate/Mandate"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { Cause, Clock, Context, Data, Effect, Layer, Option, Schedule, type Scope } from "effect"
+import { backupMissing } from "./BackupProof.ts"
 import { expectationUnmet } from "./Expectation.ts"
 import { isLocal, type LocalOp, LocalOps } from "./LocalOps.ts"
 import { callOf, effectMissing } from "./OpCalls.ts"
 import { decodeDocument, type OpDocument } from "./OpDocument.ts"
 import { type KnownOp, OpNews } from "./OpNews.ts"
-import { makeOpQueues } from "./OpQueues.ts"
+import { type Alone, makeOpQueues } from "./OpQueues.ts"
 import { intendedCall } from "./OpTarget.ts"
+import { whenFree } from "./TargetWait.ts"
 import { tasksOf } from "./TaskLookup.ts"
 
 /**
  * Does what was accepted, each op once at most, and says how it ended (protocol 5, steps 12 to 15). Ops on one target go one
- * after the other, in the order in which they were accepted; of those that load the host, one is under way at a time.
+ * after the other, in the order in which they were accepted; of those that load the host, one is under way at a time. One whose
+ * target somebody else works on waits for that, with its nonce unspent.
  *
  * What was begun before a crash is followed to its end, and never sent again. Interrupting it leaves tasks on the host running.
  */
@@ -34,9 +40,11 @@ export class Executor extends Context.Tag("felhom/reconciler/Executor")<Executor
   readonly submit: (op: OpenOp) => Effect.Effect<void>
   /** Takes up all that the journal holds from before. */
   readonly recover: Effect.Effect<void, DurableLogError>
+  /** What ops wait for at the head of their queues, in words. */
+  readonly waiting: Effect.Effect<ReadonlyMap<OpId, string>>
 }>() {}
 
-type Needs = ProxmoxClient | TaskWaiter | OpJournal | Authz | LocalOps | OpNews | Crypto
+type Needs = ProxmoxClient | TaskWaiter | OpJournal | Authz | LocalOps | OpNews | Crypto | Hold | NonceStore
 
 interface Ended extends OpOutcome {
   readonly upid: Upid | null
@@ -71,14 +79,16 @@ const logText = (tail: ReadonlyArray<string>): string => (tail.length === 0 ? ""
 
 /** What is under way is given up with the scope. */
 export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.Scope> = Effect.gen(function*() {
-  const context = yield* Effect.context<ProxmoxClient | Crypto>()
+  const context = yield* Effect.context<ProxmoxClient | Crypto | Hold>()
   const client = yield* ProxmoxClient
   const waiter = yield* TaskWaiter
   const journal = yield* OpJournal
   const authz = yield* Authz
   const local = yield* LocalOps
   const news = yield* OpNews
+  const nonces = yield* NonceStore
   const queues = yield* makeOpQueues
+  const waiting = new Map<OpId, string>()
 
   /** Reads that fail because the host is busy or restarting are tried for some minutes; what they are for can wait. */
   const patiently = <A, R>(effect: Effect.Effect<A, ProxmoxError, R>) =>
@@ -174,6 +184,11 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       ({ message }) => new NotBegun({ why: `its target can't be read: ${message}; ${signAgain}` })
     )
   const unmetOf = (op: SignedOp) => isLocal(op) ? localUnmetOf(op) : Effect.provide(hostUnmetOf(op), context)
+  const unprovenOf = (op: SignedOp) =>
+    Effect.mapError(
+      Effect.provide(backupMissing(op), context),
+      ({ message }) => new NotBegun({ why: `its backups can't be looked for: ${message}; ${signAgain}` })
+    )
 
   const called = (known: KnownOp, mandate: Mandate, call: Pick<JournalledCall, "vmid" | "taskType" | "at">) =>
     Effect.matchEffect(Effect.provide(callOf(known.op, mandate), context), {
@@ -184,8 +199,8 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       onSuccess: (upid) => upid === null ? concluded(known.op, { _tag: "ok", upid }) : followed(known, upid)
     })
 
-  /** From the head of the queue on. */
-  const performed = (known: KnownOp, { origin, signed }: OpDocument): Effect.Effect<Ended> =>
+  /** From the spending of its nonce on. */
+  const begun = (known: KnownOp, { origin, signed }: OpDocument) =>
     Effect.gen(function*() {
       const { op } = known
       const { attachment, mandate } = yield* Effect.mapError(
@@ -196,6 +211,12 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       if (unmet !== undefined) {
         return yield* new NotBegun({ why: `this is not what the operator was shown: ${unmet}; ${signAgain}` })
       }
+      const unproven = yield* unprovenOf(op)
+      if (unproven !== undefined) {
+        return yield* new NotBegun({
+          why: `${unproven}; back it up, and sign it anew, or sign that no proven backup is accepted`
+        })
+      }
       const call = intendedCall(op, client.node)
       const at = EpochMillis.make(yield* Clock.currentTimeMillis)
       yield* Effect.mapError(
@@ -205,41 +226,106 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       if (isLocal(op)) return yield* locally(op, attachment)
       if (mandate === null) return yield* Effect.dieMessage(`no mandate for ${op.op}`)
       return yield* called(known, mandate, { ...call, at })
-    }).pipe(Effect.catchAll(({ why }) => Effect.succeed(failed(`it was not begun: ${why}`))))
+    })
+
+  /** From the head of the queue on. */
+  const performed = (known: KnownOp, document: OpDocument, alone: Alone): Effect.Effect<Ended> => {
+    const told = (why: string) =>
+      Effect.zipRight(Effect.sync(() => waiting.set(known.id, why)), news.waiting(known, why))
+    // It is over when its work begins.
+    const work = Effect.suspend(() => {
+      waiting.delete(known.id)
+      return begun(known, document)
+    })
+    return (isLocal(known.op) ? work : Effect.provide(whenFree(known.op, alone, told, work), context)).pipe(
+      Effect.ensuring(Effect.sync(() => waiting.delete(known.id))),
+      Effect.catchTags({
+        NotBegun: ({ why }) => Effect.succeed(failed(`it was not begun: ${why}`)),
+        WaitEnded: ({ why }) => Effect.succeed(failed(`it was not begun: ${why}; ${signAgain}`))
+      })
+    )
+  }
+
+  /** What is told of an end that the journal did not take: the next life of the agent finds the op as if it had none. */
+  const unwritten = ({ op }: KnownOp, end: OpOutcome["end"], error: { readonly message: string }) =>
+    Effect.gen(function*() {
+      yield* Effect.logError("the journal can't be written; how the op ended is told all the same", error.message)
+      const again =
+        "; the journal did not take this, so that a restart looks for its end once more, and may not find it"
+      // It may have failed with its nonce free. Whoever is told so may sign it anew, and then it must not be done, too.
+      const spent = end !== "failed" ? true : yield* nonces.spend(op.nonce, op.exp).pipe(
+        Effect.as(true),
+        Effect.catchTags({ NonceSpent: () => Effect.succeed(true), DurableLogError: () => Effect.succeed(false) })
+      )
+      return spent
+        ? again
+        : `; neither this nor its nonce could be written down, so that a restart may still begin it, until ${
+          new Date(op.exp).toISOString()
+        }`
+    })
+
+  const unreported = (error: { readonly message: string }) =>
+    Effect.logError("the journal can't be written, so an op's end is looked for or told again", error.message)
 
   const settle = (known: KnownOp, { detail, end, upid }: Ended, journalled: boolean) =>
     Effect.gen(function*() {
-      const unwritten = (error: { readonly message: string }) =>
-        Effect.logError("the journal can't be written; how the op ended is told all the same", error.message)
-      if (!journalled) yield* Effect.catchAll(journal.ended(known.id, { end, detail }), unwritten)
-      const kept = yield* news.ended(known, { end, detail }, upid)
+      const aside = journalled ? "" : yield* Effect.matchEffect(journal.ended(known.id, { end, detail }), {
+        onFailure: (error) => unwritten(known, end, error),
+        onSuccess: () => Effect.succeed("")
+      })
+      const kept = yield* news.ended(known, { end, detail: `${detail}${aside}` }, upid)
       // What only memory holds has to be told again after a restart, and the journal is where that finds it.
-      if (kept) yield* Effect.catchAll(journal.reported(known.id), unwritten)
+      if (kept) yield* Effect.catchAll(journal.reported(known.id), unreported)
     }).pipe(Effect.uninterruptible)
 
-  const stagesOf = (open: OpenOp, known: KnownOp, document: OpDocument): Effect.Effect<Ended> => {
+  /** Of one whose end an earlier life told and could not write down. What was told stands. */
+  const settledBefore = ({ id }: KnownOp, outcome: OpOutcome) =>
+    Effect.zipRight(journal.ended(id, outcome), journal.reported(id)).pipe(
+      Effect.catchAll(unreported),
+      Effect.uninterruptible
+    )
+
+  const stagesOf = (open: OpenOp, known: KnownOp, document: OpDocument, alone: Alone): Effect.Effect<Ended> => {
     const call = open.calls.at(-1)
-    if (open.stage === "accepted" || call === undefined) return performed(known, document)
+    if (open.stage === "accepted" || call === undefined) return performed(known, document, alone)
     if (isLocal(known.op)) return locallyDone(known.op)
-    return open.stage === "started" && call.upid !== null
-      ? awaited(known.op, call.upid)
-      : lookedUp(known, call)
+    return alone(
+      open.stage === "started" && call.upid !== null
+        ? awaited(known.op, call.upid)
+        : lookedUp(known, call)
+    )
   }
 
-  const run = (open: OpenOp, known: KnownOp, document: OpDocument) =>
+  const carriedOut = (open: OpenOp, known: KnownOp, document: OpDocument, alone: Alone) =>
+    stagesOf(open, known, document, alone).pipe(
+      Effect.catchAllCause((cause) =>
+        Cause.isInterruptedOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.as(
+            Effect.logError("a signed op could not be followed to its end", cause),
+            unknown("the agent failed at it; look for its effect")
+          )
+      ),
+      Effect.flatMap((ended) => settle(known, ended, false))
+    )
+
+  const followedUp = (open: OpenOp, known: KnownOp, document: OpDocument, alone: Alone) =>
+    Effect.flatMap(
+      news.toldEnd(known.payload),
+      Option.match({
+        onSome: (outcome) => settledBefore(known, outcome),
+        onNone: () => carriedOut(open, known, document, alone)
+      })
+    )
+
+  const run = (open: OpenOp, known: KnownOp, document: OpDocument, alone: Alone) =>
     open.outcome === null
-      ? stagesOf(open, known, document).pipe(
-        Effect.catchAllCause((cause) =>
-          Cause.isInterruptedOnly(cause)
-            ? Effect.failCause(cause)
-            : Effect.as(
-              Effect.logError("a signed op could not be followed to its end", cause),
-              unknown("the agent failed at it; look for its effect")
-            )
-        ),
-        Effect.flatMap((ended) => settle(known, ended, false))
-      )
+      ? followedUp(open, known, document, alone)
       : settle(known, { ...open.outcome, upid: open.calls.at(-1)?.upid ?? null }, true)
+  const left = (cause: Cause.Cause<DurableLogError>) =>
+    Cause.isInterruptedOnly(cause)
+      ? Effect.void
+      : Effect.logError("a signed op is left where it stands until the agent starts again", cause)
 
   const crypto = yield* Crypto
   const submit = (open: OpenOp): Effect.Effect<void> =>
@@ -247,12 +333,14 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       onNone: () => Effect.logError("the journal holds an op that can't be read; it is left alone", open.op),
       onSome: ({ bytes, document, op }) =>
         Effect.flatMap(crypto.sha256(bytes), (payload) =>
-          queues.add(op, Effect.ignoreLogged(run(open, { id: open.op, payload, op }, document))))
+          queues.add(op, (alone) =>
+            Effect.catchAllCause(run(open, { id: open.op, payload, op }, document, alone), left)))
     })
 
   return Executor.of({
     submit,
-    recover: Effect.flatMap(journal.open, (ops) => Effect.forEach(ops, submit, { discard: true }))
+    recover: Effect.flatMap(journal.open, (ops) => Effect.forEach(ops, submit, { discard: true })),
+    waiting: Effect.sync(() => new Map(waiting))
   })
 })
 

@@ -1,12 +1,13 @@
 import { configHash, type GuestConfig, type GuestIdentity, guestIdentity } from "@felhom/domain/GuestConfig"
 import type { Crypto } from "@felhom/domain/port/Crypto"
 import { parsePropertyString, propertyOf } from "@felhom/domain/PropertyString"
-import { formatGuestRef } from "@felhom/domain/ProxmoxId"
+import { formatGuestRef, type GuestRef } from "@felhom/domain/ProxmoxId"
 import type { SignedOp } from "@felhom/domain/SignedOp"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import type { ContentRow } from "@felhom/proxmox/StorageRows"
 import { Effect } from "effect"
+import { guestInCluster } from "./GuestInCluster.ts"
 import { type GuestOp, storageOf, type VolumeOp } from "./OpTarget.ts"
 
 /** Why the target is not what the operator was shown; undefined when it is. */
@@ -116,6 +117,21 @@ const volumeUnmet = (op: VolumeOp): Asked =>
       : `${op.target.volid} was made at another time than shown`
   })
 
+/** Why a guest is not here, where the cluster knows: another node has it, or another guest has its number. */
+const whereabouts = ({ type, vmid }: GuestRef, otherwise: string) =>
+  Effect.gen(function*() {
+    const { node } = yield* ProxmoxClient
+    const found = yield* guestInCluster(vmid)
+    if (found === undefined) return otherwise
+    if (found.node !== node) {
+      return `${
+        formatGuestRef(found)
+      } is on the node ${found.node} now, and this host does nothing there: sign it for the host ` +
+        `of that node, if it has one`
+    }
+    return found.type === type ? otherwise : `${formatGuestRef(found)} has its number now: ${otherwise}`
+  })
+
 const gone: ReadonlySet<ProxmoxError["reason"]> = new Set([
   "guest-not-found",
   "snapshot-not-found",
@@ -139,5 +155,6 @@ export const expectationUnmet = (op: SignedOp): Asked =>
       return found.type === op.expect.type ? undefined : `the storage ${op.target.storage} is of type ${found.type} now`
     })
   }).pipe(
-    Effect.catchIf((error) => gone.has(error.reason), (error) => Effect.succeed(error.message))
+    Effect.catchIf((error) => gone.has(error.reason), ({ message }): Asked =>
+      "guest" in op.target ? whereabouts(op.target.guest, message) : Effect.succeed(message))
   )

@@ -9,7 +9,7 @@ import type { AuditChain } from "@felhom/durable/AuditChain"
 import type { DurableLogError } from "@felhom/durable/DurableLogError"
 import type { OpOutcome } from "@felhom/durable/JournalRecord"
 import { StateFile } from "@felhom/durable/StateFile"
-import { Context, Effect, Layer, Option, Queue } from "effect"
+import { Array as Arr, Context, Effect, Layer, Option, Queue } from "effect"
 import { line, makeTelling } from "../Telling.ts"
 
 /** An op that was taken on, by the names that it goes by. */
@@ -29,9 +29,13 @@ export class OpNews extends Context.Tag("felhom/reconciler/OpNews")<OpNews, {
   readonly accepted: (op: VerifiedOp) => Effect.Effect<void>
   /** `subject` is the hash that the hub knows it by. */
   readonly refused: (error: OpRefused, subject: string) => Effect.Effect<void>
+  /** It is at the head of its queue, and something else has its target. */
+  readonly waiting: (op: KnownOp, why: string) => Effect.Effect<void>
   readonly started: (op: KnownOp, upid: Upid) => Effect.Effect<void>
   /** False: the event waits for the hub in memory only, as the disk did not take it, and a restart has to tell it once more. */
   readonly ended: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<boolean>
+  /** How it was told to have ended, as far as that still waits for the hub: by this life of the agent or an earlier one. */
+  readonly toldEnd: (payload: Sha256Hex) => Effect.Effect<Option.Option<OpOutcome>>
   readonly held: (by: string, reason: string) => Effect.Effect<void>
   readonly released: (by: string, reason: string) => Effect.Effect<void>
   /** Ends when there is something that the hub should hear of at once. */
@@ -43,6 +47,12 @@ const endEvents = {
   failed: { kind: "op.failed", severity: "warning" },
   unknown: { kind: "op.unknown", severity: "critical" }
 } as const
+
+const endOfKind: ReadonlyMap<string, OpOutcome["end"]> = new Map([
+  ["op.finished", "finished"],
+  ["op.failed", "failed"],
+  ["op.unknown", "unknown"]
+])
 
 /** Into the durable queue of events and the audit chain. */
 export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | AuditChain> = Effect.gen(function*() {
@@ -88,6 +98,16 @@ export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | Audit
           )
         })
       ),
+    waiting: ({ op, payload }, why) =>
+      Effect.zipRight(
+        tell({
+          kind: "op.waiting",
+          severity: "info",
+          subject: payload,
+          message: line(`waits: ${opWords(op)}: ${why}`)
+        }),
+        ring
+      ),
     started: ({ op, payload }, upid) =>
       tell({
         kind: "op.started",
@@ -108,6 +128,12 @@ export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | Audit
         // Each write holds all events, so the last one that was written holds this one.
         Effect.zipRight(Effect.map(state.failure, Option.isNone))
       ),
+    toldEnd: (payload) =>
+      Effect.map(state.pending, ({ events }) =>
+        Option.map(
+          Arr.findLast(events, ({ kind, subject }) => subject === payload && endOfKind.has(kind)),
+          ({ kind, message }) => ({ end: endOfKind.get(kind) ?? "unknown", detail: message })
+        )),
     held: (by, reason) =>
       note({ _tag: "hold.set", by, reason }).pipe(
         Effect.zipRight(

@@ -7,7 +7,7 @@ import { ConsoleChange } from "@felhom/pve-sim/ConsoleChange"
 import { FaultRule } from "@felhom/pve-sim/Fault"
 import { Effect, Schema, TestClock } from "effect"
 import { expect } from "vitest"
-import { type Host, layerWith, makeHost, minutes, onDirectory, onHost, snapshotDelete, tiny } from "./SignedHost.ts"
+import { type Host, layerWith, makeHost, minutes, onHost, snapshotDelete, tiny } from "./SignedHost.ts"
 
 const snapshotOf = (host: Host, guest: GuestRef, name: string) =>
   host.sim.change({ _tag: "guest.snapshot", vmid: guest.vmid, name, description: "" })
@@ -60,7 +60,7 @@ const meanwhile: ReadonlyArray<readonly [what: string, changes: ReadonlyArray<ob
       { _tag: "guest.destroy", vmid: 9999 },
       { _tag: "guest.create", type: "qemu", vmid: 9999, config: { name: "tiny", scsi0: "local:1" } }
     ],
-    /it was not begun/
+    /qemu\/9999 has its number now/
   ]
 ]
 
@@ -92,21 +92,54 @@ describe("an op on a guest that was meanwhile", () => {
     }).pipe(Effect.provide(onHost)))
 })
 
-describe("an op while somebody's backup of three hours has the guest", () => {
-  it.effect("is refused by Proxmox, which is told, and its guest stays", () =>
+describe("an op on a guest that was moved to another node of the cluster", () => {
+  const elsewhere = "demo-felhom-2"
+  const inCluster = layerWith({ nodes: 3 })
+
+  it.effect("is not done, and says which node has it now", () =>
     Effect.gen(function*() {
       const host = yield* makeHost
       const agent = yield* host.boot()
-      const op = yield* host.signed(agent, yield* destroyOf(host, onDirectory))
-      // What vzdump sets for as long as it runs (platform-facts 4.4).
-      yield* host.sim.change({ _tag: "guest.set", vmid: onDirectory.vmid, key: "lock", value: "backup" })
+      const destroy = yield* destroyOf(host, tiny)
+      const op = yield* host.signed(agent, destroy)
+      yield* host.sim.change(change({ _tag: "guest.moved", vmid: 9999, node: elsewhere }))
       yield* agent.fromHub(op)
-      yield* minutes(6)
-      expect(agent.kinds().at(-1)).toBe("op.failed")
-      expect(agent.messages().at(-1)).toMatch(/locked \(backup\)/)
-      yield* host.sim.change({ _tag: "guest.set", vmid: onDirectory.vmid, key: "lock", value: null })
-      expect((yield* host.shown(onDirectory)).name).toBe("on-dir")
-    }).pipe(Effect.provide(onHost)))
+      yield* minutes(1)
+      expect(agent.kinds()).toEqual(["op.accepted", "op.failed"])
+      expect(agent.messages().at(-1)).toContain(`lxc/9999 is on the node ${elsewhere} now`)
+      expect(agent.messages().at(-1)).toContain("it was not begun")
+      expect(yield* host.writes).toEqual([])
+    }).pipe(Effect.provide(inCluster)))
+
+  it.effect("does not wait for a lock that it has there", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const agent = yield* host.boot()
+      const op = yield* host.signed(agent, yield* destroyOf(host, tiny))
+      yield* host.sim.change(change({ _tag: "guest.set", vmid: 9999, key: "lock", value: "backup" }))
+      yield* host.sim.change(change({ _tag: "guest.moved", vmid: 9999, node: elsewhere }))
+      yield* agent.fromHub(op)
+      yield* minutes(1)
+      expect(agent.kinds()).toEqual(["op.accepted", "op.failed"])
+      expect(agent.messages().at(-1)).toContain(`is on the node ${elsewhere} now`)
+    }).pipe(Effect.provide(inCluster)))
+
+  it.effect("while it waits for the migration says so in the end", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const agent = yield* host.boot()
+      const op = yield* host.signed(agent, yield* destroyOf(host, tiny))
+      yield* host.sim.change(change({ _tag: "guest.set", vmid: 9999, key: "lock", value: "migrate" }))
+      yield* agent.fromHub(op)
+      yield* minutes(1)
+      expect(agent.messages().at(-1)).toContain("is locked (migrate)")
+      yield* host.sim.change(change({ _tag: "guest.set", vmid: 9999, key: "lock", value: null }))
+      yield* host.sim.change(change({ _tag: "guest.moved", vmid: 9999, node: elsewhere }))
+      yield* minutes(1)
+      expect(agent.kinds()).toEqual(["op.accepted", "op.waiting", "op.failed"])
+      expect(agent.messages().at(-1)).toContain(`is on the node ${elsewhere} now`)
+      expect(yield* host.writes).toEqual([])
+    }).pipe(Effect.provide(inCluster)))
 })
 
 describe("an op on a host whose clock stands an hour back", () => {

@@ -16,6 +16,7 @@ import { FileSteps } from "@felhom/domain/port/FileSteps"
 import { type GuestRef, NodeName, StorageId, TokenId, Vmid, Volid } from "@felhom/domain/ProxmoxId"
 import { opNamespace, opType } from "@felhom/domain/SignedOp"
 import { publicKeyBlob, signSshsig, writeArmor } from "@felhom/domain/Sshsig"
+import { EpochMillis } from "@felhom/domain/Time"
 import * as AuditChain from "@felhom/durable/AuditChain"
 import * as Hold from "@felhom/durable/Hold"
 import * as NonceStore from "@felhom/durable/NonceStore"
@@ -115,6 +116,8 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
     readonly proxmox?: Proxmox
     /** Why the queue of events could not be written last time. */
     readonly stateFailure?: typeof StateFile.StateFile.Service["failure"]
+    /** What an earlier life told and the hub does not know yet. */
+    readonly told?: ReadonlyArray<Pick<HostEvent, "kind" | "subject" | "message">>
   } = {}
 ) =>
   Effect.gen(function*() {
@@ -144,7 +147,16 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
     const state = Layer.mock(StateFile.StateFile, {
       host: { id: hostId, epoch: stateEpoch },
       record: (all) => Effect.sync(() => void events.push(...all)),
-      failure: Effect.suspend(() => options.stateFailure ?? Effect.succeedNone)
+      failure: Effect.suspend(() => options.stateFailure ?? Effect.succeedNone),
+      pending: Effect.succeed({
+        events: (options.told ?? []).map((event, at) => ({
+          ...event,
+          seq: at + 1,
+          at: EpochMillis.make(start),
+          severity: "info" as const
+        })),
+        dropped: 0
+      })
     })
     const layer = OpIntake.layer.pipe(
       Layer.provideMerge(Executor.layer),

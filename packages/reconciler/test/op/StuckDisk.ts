@@ -14,7 +14,8 @@ export const stuckFrom = (model: Model, step: number): Layer.Layer<FileSteps> =>
       create: (path) =>
         Effect.map(gate(files.create(path)), (file) => ({
           append: (bytes: Uint8Array) => gate(file.append(bytes)),
-          sync: gate(file.sync)
+          sync: gate(file.sync),
+          appendDurably: (bytes: Uint8Array) => gate(file.appendDurably(bytes))
         })),
       rename: (from, to) => gate(files.rename(from, to)),
       remove: (path) => gate(files.remove(path)),
