@@ -14,9 +14,10 @@ export default defineConfig({
     maxWorkers: 2,
     minWorkers: 1,
     reporters: process.env["CI"] === undefined ? ["default"] : [["default", { summary: false }]],
-    // Files share a process: to load everything anew for each took as long as the tests themselves.
+    // Files share a process, one for each project: to load everything anew for each took as long as the tests themselves.
+    isolate: false,
     projects: [
-      { extends: true, test: { name: "together", isolate: false, include: all, exclude: alone } },
+      { extends: true, test: { name: "together", include: all, exclude: alone } },
       { extends: true, test: { name: "alone", include: alone } }
     ]
   }

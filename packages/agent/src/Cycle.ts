@@ -155,7 +155,9 @@ const exchange = (
         Effect.zipLeft(
           afterAnswer(memory, report.inventoryHash, envelope, desk),
           Effect.logDebug("the hub took a report").pipe(
-            Effect.annotateLogs({ sequence: report.sequence, events: report.events.length, acked: envelope.acked })
+            Effect.annotateLogs({ sequence: report.sequence, events: report.events.length, acked: envelope.acked }),
+            // The annotations cost more than all else of a line that is seldom wanted.
+            Effect.whenLogLevel("Debug")
           )
         )
     })
@@ -182,7 +184,7 @@ export const cycle = (host: Host, memory: Memory, desk: OpDesk = noDesk): Effect
     const observation = yield* observer.observe
     const { events, known } = advance(memory.known, observation)
     yield* state.record(events)
-    yield* logEvents(events)
+    if (events.length > 0) yield* logEvents(events)
     const now = yield* Clock.currentTimeMillis
     const seen = { ...memory, known }
     return now < memory.hubDueAt ? seen : yield* exchange(host, seen, observation, desk)

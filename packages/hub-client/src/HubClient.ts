@@ -1,16 +1,10 @@
-import {
-  HttpBody,
-  HttpClient,
-  type HttpClientError,
-  HttpClientRequest,
-  type HttpClientResponse
-} from "@effect/platform"
-import { boundedText } from "@felhom/domain/BoundedBody"
+import { HttpClient, type HttpClientError } from "@effect/platform"
 import { Envelope } from "@felhom/domain/Envelope"
 import { signatureHeader } from "@felhom/domain/HostKey"
 import type { HostReport } from "@felhom/domain/HostReport"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
 import { AnswerLate, isKnownToEnd } from "@felhom/domain/port/AnswerLimit"
+import { type WholeAnswer, wholeExchange, type WholeRequest } from "@felhom/domain/port/WholeExchange"
 import { reportPath } from "@felhom/domain/ReportRoute"
 import { ConfigError, Context, Effect, Either, Layer, Option, ParseResult, Redacted, Schema } from "effect"
 import { HubClientConfig } from "./HubClientConfig.ts"
@@ -33,8 +27,8 @@ const answerLimit = 4 * 1024 * 1024
 type Fail = (reason: HubErrorReason, detail: string, retryAfterSeconds?: number) => HubError
 
 /** `Retry-After` in seconds; as a date, or beyond what any hub of ours says, it is not heard. */
-const retryAfter = (headers: { readonly [name: string]: string | undefined }): number | undefined => {
-  const text = headers["retry-after"] ?? ""
+const retryAfter = ({ header }: WholeAnswer): number | undefined => {
+  const text = header("retry-after") ?? ""
   return /^\d{1,4}$/.test(text) ? Number(text) : undefined
 }
 
@@ -90,6 +84,13 @@ const causeText = (error: HttpClientError.RequestError): string =>
 
 const decodeEnvelope = Schema.decodeUnknownEither(Schema.parseJson(Envelope))
 
+/** The first thing that is wrong, and where: the schema's own tree would be a page, and belongs to nobody's log. */
+const problemIn = (error: ParseResult.ParseError): string => {
+  const [first] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  const [message = "it can't be read"] = (first?.message ?? "").split("\n")
+  return first === undefined || first.path.length === 0 ? message : `${first.path.map(String).join(".")}: ${message}`
+}
+
 /** Fails when the hub's address is not https. */
 export const make = (
   http: HttpClient.HttpClient,
@@ -106,7 +107,7 @@ export const make = (
     }
     const base = url.href.replace(/\/+$/, "")
     const ends = isKnownToEnd(http, exchangeLimitMillis)
-    const client = ends ? http : HttpClient.withTracerPropagation(http, false)
+    const exchange = wholeExchange(ends ? http : HttpClient.withTracerPropagation(http, false))
 
     const fail: Fail = (reason, detail, retryAfterSeconds) =>
       new HubError({
@@ -127,43 +128,46 @@ export const make = (
     }
 
     /** Signs the report's bytes before they are packed: what is signed must not depend on who packed it. */
-    const requestOf = (report: HostReport): Effect.Effect<HttpClientRequest.HttpClientRequest> =>
+    const requestOf = (report: HostReport): Effect.Effect<WholeRequest> =>
       Effect.gen(function*() {
         const body = bytesOf(report)
         const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(body) }
-        return HttpClientRequest.make("POST")(`${base}${reportPath(report.host.id)}`, {
-          acceptJson: true,
-          headers: { ...signature, authorization: `Bearer ${Redacted.value(token)}`, "content-encoding": "gzip" },
-          body: HttpBody.uint8Array(yield* pack(body), "application/json")
-        })
+        return {
+          method: "POST",
+          url: `${base}${reportPath(report.host.id)}`,
+          headers: {
+            ...signature,
+            accept: "application/json",
+            authorization: `Bearer ${Redacted.value(token)}`,
+            "content-encoding": "gzip"
+          },
+          body: { type: "application/json", bytes: yield* pack(body) },
+          limit: answerLimit
+        }
       })
 
     /** The envelope in an answer; anything but a success fails here, whoever answered. */
-    const envelopeIn = (
-      { headers, status }: HttpClientResponse.HttpClientResponse,
-      body: string
-    ): Either.Either<Envelope, HubError> => {
+    const envelopeIn = (answer: WholeAnswer): Either.Either<Envelope, HubError> => {
+      const { status, text: body } = answer
       if (status === 200) {
         return Either.mapLeft(
           decodeEnvelope(body),
-          (error) => fail("malformed", `its answer is no envelope: ${ParseResult.TreeFormatter.formatErrorSync(error)}`)
+          (error) => fail("malformed", `its answer is no envelope: ${problemIn(error)}`)
         )
       }
       const reason = statusReasons[status] ?? (status >= 400 ? "unavailable" : "malformed")
       return Either.left(
         status < 400
           ? fail(reason, `it answered with status ${status}`)
-          : fail(reason, `it said ${status}: ${refusalText(body)}`, retryAfter(headers))
+          : fail(reason, `it said ${status}: ${refusalText(body)}`, retryAfter(answer))
       )
     }
 
     return HubClient.of({
       exchange: (report) =>
         requestOf(report).pipe(
-          Effect.flatMap(client.execute),
-          Effect.flatMap((response) =>
-            Effect.flatMap(boundedText(response, answerLimit), (body) => envelopeIn(response, body))
-          ),
+          Effect.flatMap(exchange),
+          Effect.flatMap(envelopeIn),
           Effect.mapError((error) => {
             switch (error._tag) {
               case "HubError":

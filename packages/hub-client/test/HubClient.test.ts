@@ -175,6 +175,24 @@ describe("says why an exchange failed, and what to do", () => {
     Effect.gen(function*() {
       const error = yield* failure(() => Effect.succeed(new Response("<html>hello</html>")))
       expect(error.reason).toBe("malformed")
+      expect(error.message).toMatch(
+        /its answer is no envelope: .*not valid JSON; something else answers at the hub's address/
+      )
+    }))
+
+  it.effect("what is wrong with an answer is said in one line: what, where, and what to do", () =>
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<readonly [object, RegExp]> = [
+        [{}, /no envelope: typ: is missing; something else answers at the hub's address; check FELHOM_AGENT_HUB_URL$/],
+        [{ ...envelope, serverTime: "now" }, /no envelope: serverTime: Expected [^;]*; something else answers/],
+        [{ ...envelope, ops: [{ payload: 1 }] }, /no envelope: ops\.0\.payload: Expected [^;]*; something else answers/]
+      ]
+      for (const [body, said] of wrong) {
+        const { message } = yield* failure(() => Effect.succeed(json(body)))
+        expect(message).toMatch(said)
+        expect(message).not.toContain("└─")
+        expect(message.split("\n")).toHaveLength(1)
+      }
     }))
 
   it.effect("an envelope of another version is none", () =>

@@ -1,5 +1,6 @@
 import { RootSocket, RootSocketError, type RootVerb } from "@felhom/domain/port/RootSocket"
 import { type Context, Duration, Effect, Layer } from "effect"
+import { existsSync } from "node:fs"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 
@@ -69,6 +70,7 @@ export interface RootSocketOptions {
  */
 export const make = (options: RootSocketOptions): Context.Tag.Service<RootSocket> => ({
   exchange: (verb, line) => {
+    const path = join(options.directory, `${verb}.sock`)
     const bytes = Buffer.from(line, "utf8")
     if (bytes.includes(newline)) {
       return Effect.dieMessage(`a request to the root helper for ${verb} has a line break in it`)
@@ -77,7 +79,13 @@ export const make = (options: RootSocketOptions): Context.Tag.Service<RootSocket
       const detail = `a request of ${bytes.length} bytes, ${lineLimitBytes} are allowed; nothing was sent`
       return Effect.fail(new RootSocketError({ verb, reason: "oversized", detail }))
     }
-    return exchangeOver(join(options.directory, `${verb}.sock`), verb, bytes, Duration.toMillis(options.timeout))
+    // Looked for first, in memory (/run): a host without the helper is asked each cycle, and a connection that fails costs ten
+    // times the look. One that goes in between is found absent by the connection.
+    return Effect.suspend(() =>
+      existsSync(path)
+        ? exchangeOver(path, verb, bytes, Duration.toMillis(options.timeout))
+        : new RootSocketError({ verb, reason: "absent", detail: `there is no ${path}` })
+    )
   }
 })
 

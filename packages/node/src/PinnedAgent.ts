@@ -43,7 +43,8 @@ const mismatch = (peer: string, pins: ReadonlyArray<PeerPin>, socket: TLSSocket)
     : new PinMismatch({ peer, leaf: formatFingerprint(found.leaf), spki: formatFingerprint(found.spki) })
 }
 
-const unbracketed = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
+/** An address as a socket takes it: that of IPv6 without the brackets that it has in a URL. */
+export const unbracketed = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
 // One for all connections: made for each, it would cost more than the rest of a handshake. It trusts no authority: the pin is the
 // whole check, and the list of all authorities would only weigh. It holds nothing of any peer.
@@ -66,6 +67,11 @@ export class PinnedAgent extends Agent {
     super({ keepAlive: true })
     this.#peer = peer
     this.#pins = pins
+  }
+
+  // Connections to one place are alike here: Node's own name has each option of TLS in it, and is made ten times a request.
+  override getName(options: RequestOptions = {}): string {
+    return `${options.host ?? "localhost"}:${options.port ?? 443}`
   }
 
   override createConnection(

@@ -8,40 +8,14 @@ import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as UrlParams from "@effect/platform/UrlParams"
 import { Effect, Inspectable, Option, type Stream } from "effect"
 import type { IncomingMessage } from "node:http"
+import { gather, textOf } from "./WholeBody.ts"
 
-/** A body is longer than whoever reads it wants it; what is left of it is not read. */
-export class BodyTooLong extends Error {
-  override readonly name = "BodyTooLong"
-  constructor(limit: number) {
-    super(`a body of more than ${limit} bytes`)
-  }
-}
-
-// Whole texts only, so that one decoder serves all.
-const utf8 = new TextDecoder()
-
-// Not through a stream of Effect's: for bodies that fit in memory that would be most of the work of a request.
 const wholeOf = (source: IncomingMessage, limit: number): Effect.Effect<Buffer, unknown> =>
   Effect.async((resume) => {
-    const chunks: Array<Buffer> = []
-    let size = 0
-    const fail = (cause: unknown): void => resume(Effect.fail(cause))
-    const unfinished = (): void => fail(source.errored ?? new Error("the connection ended within the body"))
-    if (source.destroyed && !source.readableEnded) {
-      unfinished()
-      return
-    }
-    source
-      .on("data", (chunk: Buffer) => {
-        size += chunk.length
-        chunks.push(chunk)
-        if (size <= limit) return
-        fail(new BodyTooLong(limit))
-        source.destroy()
-      })
-      .once("end", () => resume(Effect.succeed(Buffer.concat(chunks, size))))
-      .once("error", fail)
-      .once("close", unfinished)
+    gather(source, limit, {
+      whole: (bytes) => resume(Effect.succeed(bytes)),
+      failed: (cause) => resume(Effect.fail(cause))
+    })
     return Effect.sync(() => source.destroy())
   })
 
@@ -100,8 +74,7 @@ export class PinnedResponse extends Inspectable.Class implements HttpClientRespo
   }
 
   get text(): Effect.Effect<string, ResponseError> {
-    // Whole before it is decoded, so that no character is cut.
-    return Effect.map(this.whole, (bytes) => utf8.decode(bytes))
+    return Effect.map(this.whole, textOf)
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {

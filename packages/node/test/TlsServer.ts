@@ -19,7 +19,7 @@ export interface TlsServer {
 }
 
 const answer: RequestListener = (request, response) => {
-  // A path below /half never gets its answer's end.
+  // A path below /half never gets its answer's end, and /cut loses its connection there.
   // The path /last closes the connection, so that the next request has to shake hands.
   if (request.url === "/last") response.setHeader("connection", "close")
   // As pveproxy passes pvedaemon's own header on, beside its own.
@@ -34,6 +34,7 @@ const answer: RequestListener = (request, response) => {
     if (request.url?.startsWith("/protected") === true) Object.assign(response, { _last: false })
     if (request.url === "/chunks") response.write("in pieces, ")
     if (request.url?.startsWith("/half") === true) response.write("a beginning without an end")
+    else if (request.url === "/cut") response.write("a beginning", () => request.socket.destroy())
     else response.end(`answered ${request.url}`)
   })
 }

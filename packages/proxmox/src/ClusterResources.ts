@@ -1,8 +1,8 @@
 import { Either, Predicate } from "effect"
-import { GuestResource } from "./GuestRows.ts"
-import { decodeListing, type UnreadableRow } from "./Listing.ts"
-import { NodeRow } from "./NodeRows.ts"
-import { StorageResource } from "./StorageRows.ts"
+import { GuestResource, plainGuestResource } from "./GuestRows.ts"
+import { decodedOnce, decodeListing, type UnreadableRow } from "./Listing.ts"
+import { NodeRow, plainNodeRow } from "./NodeRows.ts"
+import { plainStorageResource, StorageResource } from "./StorageRows.ts"
 
 /**
  * `GET /cluster/resources` by kind. Rows of a kind that this version does not know are left out, as each release adds some;
@@ -17,13 +17,13 @@ export interface ClusterResources {
   readonly unreadable: ReadonlyArray<UnreadableRow>
 }
 
-const guests = decodeListing(GuestResource, { recurring: true })
-const nodes = decodeListing(NodeRow, { recurring: true })
-const storages = decodeListing(StorageResource, { recurring: true })
+const guests = decodeListing(GuestResource, { plain: plainGuestResource })
+const nodes = decodeListing(NodeRow, { plain: plainNodeRow })
+const storages = decodeListing(StorageResource, { plain: plainStorageResource })
 
 const typeOf = (row: unknown): unknown => Predicate.isRecord(row) ? row["type"] : undefined
 
-export const decodeClusterResources = (data: unknown): Either.Either<ClusterResources, string> => {
+export const decodeClusterResources = decodedOnce((data): Either.Either<ClusterResources, string> => {
   if (data !== null && !Array.isArray(data)) return Either.left("expected a list")
   const rows: ReadonlyArray<unknown> = data ?? []
   const ofType = (...types: ReadonlyArray<string>) => rows.filter((row) => types.some((type) => type === typeOf(row)))
@@ -38,4 +38,4 @@ export const decodeClusterResources = (data: unknown): Either.Either<ClusterReso
       unreadable: [...guest.unreadable, ...node.unreadable, ...storage.unreadable]
     }
   })
-}
+})

@@ -2,7 +2,8 @@ import { Snapshot } from "@felhom/domain/Guest"
 import { trimDescription } from "@felhom/domain/GuestConfig"
 import { GuestType, Vmid } from "@felhom/domain/ProxmoxId"
 import { Schema } from "effect"
-import { booleanOrFalse, numberOrNull, tagSet, textOrNull, WireBoolean, WireNumber } from "./Wire.ts"
+import * as Plain from "./Plain.ts"
+import { booleanOrFalse, numberOrNull, plainTags, tagSet, textOrNull, WireBoolean, WireNumber } from "./Wire.ts"
 
 /** A vmid as a number or as text. */
 export const WireVmid = Schema.compose(WireNumber, Vmid)
@@ -58,6 +59,32 @@ export const GuestResource = Schema.Struct({
   hastate: textOrNull
 })
 export type GuestResource = typeof GuestResource.Type
+
+const plainStatus: Plain.Plain<GuestResource["status"]> = (value) =>
+  value === "running" || value === "stopped" ? value : undefined
+
+/** A `GuestResource` as it is nearly always written. */
+export const plainGuestResource: Plain.Plain<GuestResource> = Plain.record<GuestResource>({
+  vmid: Plain.remembered(WireVmid),
+  name: Plain.orNull(Plain.text),
+  status: plainStatus,
+  template: Plain.flagOrFalse,
+  lock: Plain.orNull(Plain.text),
+  tags: plainTags,
+  uptime: Plain.orNull(Plain.number),
+  cpu: Plain.orNull(Plain.number),
+  mem: Plain.orNull(Plain.number),
+  maxmem: Plain.orNull(Plain.number),
+  disk: Plain.orNull(Plain.number),
+  maxdisk: Plain.orNull(Plain.number),
+  netin: Plain.orNull(Plain.number),
+  netout: Plain.orNull(Plain.number),
+  type: Plain.remembered(GuestType),
+  node: Plain.text,
+  maxcpu: Plain.orNull(Plain.number),
+  pool: Plain.orNull(Plain.text),
+  hastate: Plain.orNull(Plain.text)
+})
 
 /** The pseudo snapshot at the end of a list of snapshots: which one the guest stands on now. */
 export const CurrentState = Schema.Struct({

@@ -1,4 +1,5 @@
 import { Either, ParseResult, Predicate, Schema } from "effect"
+import type { Plain } from "./Plain.ts"
 
 /** One row that could not be read: which, as far as it can be named, and why. */
 export interface UnreadableRow {
@@ -33,9 +34,32 @@ const problemsOf = (error: ParseResult.ParseError): string =>
  * A decoder of `schema`, made at its first use. Most of a client's decoders are never used by the program that it is in, and to
  * make them all would take a good part of its start.
  */
-const decoderOf = <A, I>(schema: Schema.Schema<A, I>): (data: unknown) => Either.Either<A, ParseResult.ParseError> => {
+const decoderOf = <A, I>(
+  schema: Schema.Schema<A, I>,
+  plain: Plain<A> | undefined
+): (data: unknown) => Either.Either<A, ParseResult.ParseError> => {
   let decode: ReturnType<typeof Schema.decodeUnknownEither<A, I>> | undefined
-  return (data) => (decode ??= Schema.decodeUnknownEither(schema))(data)
+  return (data) => {
+    const found = plain?.(data)
+    return found === undefined ? (decode ??= Schema.decodeUnknownEither(schema))(data) : Either.right(found)
+  }
+}
+
+/**
+ * What was made of the very same object before is given again: an answer that says what the last one said comes as that one
+ * (AnswerMemory), and nobody changes it.
+ */
+export const decodedOnce = <A>(decode: (data: unknown) => A): (data: unknown) => A => {
+  let known: WeakMap<object, { readonly found: A }> | undefined
+  return (data) => {
+    if (typeof data !== "object" || data === null) return decode(data)
+    const before = known?.get(data)
+    if (before !== undefined) return before.found
+    const found = decode(data)
+    known ??= new WeakMap()
+    known.set(data, { found })
+    return found
+  }
 }
 
 /**
@@ -44,10 +68,13 @@ const decoderOf = <A, I>(schema: Schema.Schema<A, I>): (data: unknown) => Either
  * Of a list that is asked for each cycle most rows come as they came last time. With `recurring`, what was made of those is
  * given again: to compare a row's text takes a small part of what decoding it does. It holds the rows of the last answer.
  */
-export const decodeListing = <A, I>(row: Schema.Schema<A, I>, options: { readonly recurring?: boolean } = {}) => {
-  const decode = decoderOf(row)
+export const decodeListing = <A, I>(
+  row: Schema.Schema<A, I>,
+  options: { readonly recurring?: boolean; readonly plain?: Plain<A> } = {}
+) => {
+  const decode = decoderOf(row, options.plain)
   let known: ReadonlyMap<string, A> = new Map()
-  return (data: unknown): Either.Either<Listing<A>, string> => {
+  return decodedOnce((data): Either.Either<Listing<A>, string> => {
     if (data === null || data === undefined) return Either.right({ rows: [], unreadable: [] })
     if (!Array.isArray(data)) return Either.left("expected a list")
     const rows: Array<A> = []
@@ -66,11 +93,11 @@ export const decodeListing = <A, I>(row: Schema.Schema<A, I>, options: { readonl
     }
     known = seen
     return Either.right({ rows, unreadable })
-  }
+  })
 }
 
 /** Decodes one object; `Left` says what is wrong with it. */
-export const decodeObject = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = decoderOf(schema)
-  return (data: unknown): Either.Either<A, string> => Either.mapLeft(decode(data), problemsOf)
+export const decodeObject = <A, I>(schema: Schema.Schema<A, I>, plain?: Plain<A>) => {
+  const decode = decoderOf(schema, plain)
+  return decodedOnce((data): Either.Either<A, string> => Either.mapLeft(decode(data), problemsOf))
 }

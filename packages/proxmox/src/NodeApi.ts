@@ -9,6 +9,7 @@ import {
   NodeRow,
   NodeStatus,
   NodeTime,
+  plainNodeStatus,
   SmartReading,
   Version
 } from "./NodeRows.ts"
@@ -42,7 +43,7 @@ export interface NodeApi {
 const version = decodeObject(Version)
 const nodes = decodeListing(NodeRow)
 const clusterStatus = decodeListing(ClusterStatusRow)
-const status = decodeObject(NodeStatus)
+const status = decodeObject(NodeStatus, plainNodeStatus)
 const time = decodeObject(NodeTime)
 const certificates = decodeListing(CertificateRow)
 const disks = decodeListing(DiskRow)

@@ -1,5 +1,6 @@
 import { NodeName } from "@felhom/domain/ProxmoxId"
 import { Schema } from "effect"
+import * as Plain from "./Plain.ts"
 import { booleanOrFalse, numberOrNull, textOrNull, WireBoolean, WireNumber } from "./Wire.ts"
 
 /**
@@ -30,6 +31,23 @@ export const NodeRow = Schema.Struct({
 })
 export type NodeRow = typeof NodeRow.Type
 
+const plainNumber = Plain.orNull(Plain.number)
+const plainText = Plain.orNull(Plain.text)
+
+/** A `NodeRow` as it is nearly always written. */
+export const plainNodeRow: Plain.Plain<NodeRow> = Plain.record<NodeRow>({
+  node: Plain.remembered(NodeName),
+  status: plainText,
+  uptime: plainNumber,
+  cpu: plainNumber,
+  maxcpu: plainNumber,
+  mem: plainNumber,
+  maxmem: plainNumber,
+  disk: plainNumber,
+  maxdisk: plainNumber,
+  ssl_fingerprint: plainText
+})
+
 /**
  * The node's own state. Bytes and seconds; `cpu` as a share of one over all cores; `loadavg` over 1, 5 and 15 minutes.
  *
@@ -50,6 +68,43 @@ export const NodeStatus = Schema.Struct({
   )
 })
 export type NodeStatus = typeof NodeStatus.Type
+
+/** The three averages come as texts (platform-facts 1.1). */
+const plainLoads: Plain.Plain<NodeStatus["loadavg"]> = (value) => {
+  if (!Array.isArray(value)) return undefined
+  const loads: Array<number> = []
+  for (const one of value) {
+    // No other way to write a number is taken here than the one that all agree on.
+    const load = typeof one === "string" && /^\d{1,9}(?:\.\d{1,9})?$/.test(one) ? Number(one) : Plain.number(one)
+    if (load === undefined) return undefined
+    loads.push(load)
+  }
+  return loads
+}
+
+/** A `NodeStatus` as it is nearly always written. */
+export const plainNodeStatus: Plain.Plain<NodeStatus> = Plain.record<NodeStatus>({
+  uptime: plainNumber,
+  cpu: plainNumber,
+  loadavg: plainLoads,
+  memory: Plain.record<NodeStatus["memory"]>({
+    total: plainNumber,
+    used: plainNumber,
+    free: plainNumber,
+    available: plainNumber
+  }),
+  swap: Plain.record<NodeStatus["swap"]>({ total: plainNumber, used: plainNumber, free: plainNumber }),
+  rootfs: Plain.record<NodeStatus["rootfs"]>({ total: plainNumber, used: plainNumber, avail: plainNumber }),
+  pveversion: plainText,
+  kversion: plainText,
+  "current-kernel": Plain.orNull(
+    Plain.record<NonNullable<NodeStatus["current-kernel"]>>({
+      sysname: plainText,
+      release: plainText,
+      version: plainText
+    })
+  )
+})
 
 const wearoutOrNull = Schema.optionalWith(
   Schema.Union(

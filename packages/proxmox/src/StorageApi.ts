@@ -5,7 +5,7 @@ import { type Caller, nothing } from "./Caller.ts"
 import { decodeListing, decodeObject, type Listing } from "./Listing.ts"
 import type { ProxmoxError } from "./ProxmoxError.ts"
 import { type NewStorage, newStorageParameters, type StorageChange, storageChangeParameters } from "./StorageChange.ts"
-import { ContentRow, StorageConfig, StorageRow, StorageWritten } from "./StorageRows.ts"
+import { ContentRow, plainStorageRow, StorageConfig, StorageRow, StorageWritten } from "./StorageRows.ts"
 
 /** Storages, their content and their configuration, which is the whole cluster's. @see platform-facts 1.5, 1.6 */
 export interface StorageApi {
@@ -34,7 +34,7 @@ export interface StorageApi {
   readonly removeStorage: (storage: StorageId, mandate: Mandate) => Effect.Effect<void, ProxmoxError | MandateRefused>
 }
 
-const rows = decodeListing(StorageRow, { recurring: true })
+const rows = decodeListing(StorageRow, { plain: plainStorageRow })
 const configs = decodeListing(StorageConfig)
 const content = decodeListing(ContentRow)
 const written = decodeObject(StorageWritten)

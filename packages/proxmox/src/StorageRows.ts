@@ -1,6 +1,7 @@
 import { StorageId } from "@felhom/domain/ProxmoxId"
 import { Schema } from "effect"
-import { booleanOrFalse, contentSet, numberOrNull, textOrNull } from "./Wire.ts"
+import * as Plain from "./Plain.ts"
+import { booleanOrFalse, contentSet, numberOrNull, plainContent, textOrNull } from "./Wire.ts"
 
 /**
  * A storage on the node. Bytes; with `active` false it can't be reached or is not mounted, and its numbers mean nothing.
@@ -20,6 +21,19 @@ export const StorageRow = Schema.Struct({
 })
 export type StorageRow = typeof StorageRow.Type
 
+/** A `StorageRow` as it is nearly always written. */
+export const plainStorageRow: Plain.Plain<StorageRow> = Plain.record<StorageRow>({
+  storage: Plain.remembered(StorageId),
+  type: Plain.text,
+  content: plainContent,
+  shared: Plain.flagOrFalse,
+  enabled: Plain.flagOrFalse,
+  active: Plain.flagOrFalse,
+  total: Plain.orNull(Plain.number),
+  used: Plain.orNull(Plain.number),
+  avail: Plain.orNull(Plain.number)
+})
+
 /**
  * A storage in `/cluster/resources`, as sampled: `status` is `available` or `unknown`.
  *
@@ -36,6 +50,18 @@ export const StorageResource = Schema.Struct({
   maxdisk: numberOrNull
 })
 export type StorageResource = typeof StorageResource.Type
+
+/** A `StorageResource` as it is nearly always written. */
+export const plainStorageResource: Plain.Plain<StorageResource> = Plain.record<StorageResource>({
+  storage: Plain.remembered(StorageId),
+  node: Plain.text,
+  plugintype: Plain.orNull(Plain.text),
+  status: Plain.orNull(Plain.text),
+  shared: Plain.flagOrFalse,
+  content: plainContent,
+  disk: Plain.orNull(Plain.number),
+  maxdisk: Plain.orNull(Plain.number)
+})
 
 /**
  * A storage's configuration: `content` as a sorted set, and every other key as it came. Holds no secrets.

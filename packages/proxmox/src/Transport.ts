@@ -1,8 +1,11 @@
-import { HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
-import { boundedText } from "@felhom/domain/BoundedBody"
+import { HttpClient, type HttpClientError } from "@effect/platform"
+import type { BodyTooLarge } from "@felhom/domain/BoundedBody"
 import { pinMismatchOf } from "@felhom/domain/PeerPin"
 import { AnswerLate, isKnownToEnd } from "@felhom/domain/port/AnswerLimit"
+import { wholeExchange, type WholeRequest } from "@felhom/domain/port/WholeExchange"
 import { Effect, Either, Option, Predicate, Redacted } from "effect"
+import * as AnswerMemory from "./AnswerMemory.ts"
+import { makeCallTurns } from "./CallTurns.ts"
 import { classify } from "./Classification.ts"
 import { emptyParameters, encodeParameters, encodePath, type Parameters } from "./FormEncoding.ts"
 import type { ProxmoxSettings } from "./ProxmoxConfig.ts"
@@ -97,33 +100,38 @@ const credential = (settings: ProxmoxSettings): string =>
     Redacted.value(settings.secret).replace(/[%;]/g, encodeURIComponent)
   }`
 
-const requestOf = (call: Call, settings: ProxmoxSettings): HttpClientRequest.HttpClientRequest => {
-  const encoded = encodeParameters(call.parameters ?? {})
+const formType = "application/x-www-form-urlencoded"
+const utf8 = new TextEncoder()
+
+/** What the requests to one host have in common. */
+interface Common {
+  readonly origin: string
+  readonly headers: WholeRequest["headers"]
+}
+
+const requestOf = (call: Call, encoded: string, { headers, origin }: Common): WholeRequest => {
   const inQuery = call.method === "GET" || call.method === "DELETE"
-  const url = `${settings.url.origin}/api2/json${encodePath(call.path)}${
-    inQuery && encoded !== "" ? `?${encoded}` : ""
-  }`
-  const request = HttpClientRequest.make(call.method)(url).pipe(
-    HttpClientRequest.setHeader("authorization", credential(settings)),
-    HttpClientRequest.acceptJson
-  )
-  return inQuery || encoded === ""
-    ? request
-    : HttpClientRequest.bodyText(request, encoded, "application/x-www-form-urlencoded")
+  const query = inQuery && encoded !== "" ? `?${encoded}` : ""
+  return {
+    method: call.method,
+    url: `${origin}/api2/json${encodePath(call.path)}${query}`,
+    headers,
+    limit: bodyLimitBytes,
+    ...(inQuery || encoded === "" ? {} : { body: { type: formType, bytes: utf8.encode(encoded) } })
+  }
 }
 
 export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): Effect.Effect<Transport> =>
   Effect.gen(function*() {
-    const turns = yield* Effect.makeSemaphore(callsInFlight)
-    // The semaphore's plain way suspends a fiber even where a permit is free, which costs as much as the rest of a call.
-    const inTurn = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-      Effect.flatMap(
-        turns.withPermitsIfAvailable(1)(call),
-        Option.match({ onNone: () => turns.withPermits(1)(call), onSome: Effect.succeed })
-      )
+    const inTurn = yield* makeCallTurns(callsInFlight)
     // The host learns nothing about our traces.
     const ends = isKnownToEnd(client, answerLimitMillis)
-    const http = ends ? client : HttpClient.withTracerPropagation(client, false)
+    const exchangeOnce = wholeExchange(ends ? client : HttpClient.withTracerPropagation(client, false))
+    const common: Common = {
+      origin: settings.url.origin,
+      headers: { authorization: credential(settings), accept: "application/json" }
+    }
+    const memory = AnswerMemory.make<Answer>()
     const limited = (call: Call, exchanged: Effect.Effect<Answer, ProxmoxError>): Effect.Effect<Answer, ProxmoxError> =>
       ends ? exchanged : Effect.timeoutFail(exchanged, {
         duration: answerLimitMillis,
@@ -161,56 +169,62 @@ export const make = (client: HttpClient.HttpClient, settings: ProxmoxSettings): 
     const unreadable = (call: Call, status: number, detail: string) =>
       errorAt(call, { reason: call.method === "GET" ? "malformed" : "outcome-unknown", status, detail, errors: {} })
 
-    const answerOf = (call: Call, status: number, body: string): Either.Either<Answer, ProxmoxError> => {
+    const answerOf = (call: Call, url: string, status: number, body: string): Either.Either<Answer, ProxmoxError> => {
       if (status < 200 || status > 299) {
         return Either.left(errorAt(call, { status, ...classify({ method: call.method, status, body }) }))
       }
-      return Either.fromOption(
+      const answer = Either.fromOption(
         parseAnswer(body),
         () => unreadable(call, status, /^\s*</.test(body) ? "an HTML page instead of JSON" : "no JSON with a data key")
       )
+      if (call.method === "GET" && Either.isRight(answer)) memory.keep(url, body, answer.right)
+      return answer
     }
 
-    const refusal = (call: Call): ProxmoxError | undefined => {
+    const refusal = (call: Call, encoded: string): ProxmoxError | undefined => {
       const empty = emptyParameters(call.parameters ?? {})
       if (empty.length > 0) {
         const errors = Object.fromEntries(empty.map((name) => [name, "must not be empty"]))
         return failure(call, "invalid", "nothing was sent", errors)
       }
-      return encodeParameters(call.parameters ?? {}).length > formLimitBytes
-        ? failure(call, "too-large", "nothing was sent")
-        : undefined
+      return encoded.length > formLimitBytes ? failure(call, "too-large", "nothing was sent") : undefined
     }
 
-    const exchange = (call: Call): Effect.Effect<Answer, ProxmoxError> =>
-      Effect.suspend(() => http.execute(requestOf(call, settings))).pipe(
-        Effect.catchIf((error) => mayReadAgain(call, error), () => http.execute(requestOf(call, settings))),
-        Effect.flatMap((response) =>
-          Effect.flatMap(boundedText(response, bodyLimitBytes), (body) => answerOf(call, response.status, body))
-        ),
-        Effect.mapError((error) => {
-          switch (error._tag) {
-            case "ProxmoxError":
-              return error
-            case "BodyTooLarge":
-              return failure(
-                call,
-                call.method === "GET" ? "too-large" : "outcome-unknown",
-                `an answer of more than ${bodyLimitBytes} bytes`
-              )
-            default:
-              return ofHttp(call)(error)
+    const errorOf = (call: Call, error: HttpClientError.HttpClientError | BodyTooLarge): ProxmoxError =>
+      error._tag === "BodyTooLarge"
+        ? failure(
+          call,
+          call.method === "GET" ? "too-large" : "outcome-unknown",
+          `an answer of more than ${bodyLimitBytes} bytes`
+        )
+        : ofHttp(call)(error)
+
+    const exchange = (call: Call, encoded: string): Effect.Effect<Answer, ProxmoxError> => {
+      const request = requestOf(call, encoded, common)
+      const attempt = (
+        orElse: (error: HttpClientError.HttpClientError | BodyTooLarge) => Effect.Effect<Answer, ProxmoxError>
+      ) =>
+        Effect.matchEffect(exchangeOnce(request), {
+          onFailure: orElse,
+          onSuccess: ({ status, text }) => {
+            const before = status === 200 && call.method === "GET" ? memory.recall(request.url, text) : undefined
+            return before === undefined ? answerOf(call, request.url, status, text) : Effect.succeed(before)
           }
-        }),
-        (exchanged) => limited(call, exchanged)
+        })
+      const failed = (error: HttpClientError.HttpClientError | BodyTooLarge) => Effect.fail(errorOf(call, error))
+      return limited(
+        call,
+        attempt((error) => error._tag !== "BodyTooLarge" && mayReadAgain(call, error) ? attempt(failed) : failed(error))
       )
+    }
 
     return {
       failure,
       send: <E = never>(call: Call, before?: Effect.Effect<unknown, E>) => {
-        const refused = refusal(call)
+        const encoded = encodeParameters(call.parameters ?? {})
+        const refused = refusal(call, encoded)
         if (refused !== undefined) return Effect.fail(refused)
-        const sent: Effect.Effect<Answer, ProxmoxError | E> = exchange(call)
+        const sent: Effect.Effect<Answer, ProxmoxError | E> = Effect.suspend(() => exchange(call, encoded))
         return inTurn(before === undefined ? sent : Effect.zipRight(before, sent))
       }
     }

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import * as Plain from "./Plain.ts"
 
 /** A finite number, or one as text: Proxmox gives either for one key, by endpoint and release (platform-facts 7.3). */
 export const WireNumber = Schema.Union(Schema.Finite, Schema.NumberFromString.pipe(Schema.finite()))
@@ -32,18 +33,28 @@ export const textOrNull = Schema.optionalWith(
   { default: () => null }
 )
 
-const setFrom = (separators: RegExp) =>
-  Schema.optionalWith(
-    Schema.transform(Schema.NullOr(Schema.String), Schema.Array(Schema.String), {
-      strict: true,
-      decode: (text) => [...new Set((text ?? "").split(separators).filter((part) => part !== ""))].sort(),
-      encode: (parts) => parts.join(",")
-    }),
-    { default: (): ReadonlyArray<string> => [] }
-  )
+const textSet = (separators: RegExp) =>
+  Schema.transform(Schema.NullOr(Schema.String), Schema.Array(Schema.String), {
+    strict: true,
+    decode: (text) => [...new Set((text ?? "").split(separators).filter((part) => part !== ""))].sort(),
+    encode: (parts) => parts.join(",")
+  })
+
+const orEmpty = <A, I>(set: Schema.Schema<ReadonlyArray<A>, I>) =>
+  Schema.optionalWith(set, { default: (): ReadonlyArray<A> => [] })
+
+const plainOrEmpty = <A, I>(set: Schema.Schema<ReadonlyArray<A>, I>): Plain.Plain<ReadonlyArray<A>> => {
+  const plain = Plain.remembered(set)
+  return (value) => (value === undefined ? [] : plain(value))
+}
+
+const contents = textSet(/[,; ]+/)
+const tags = textSet(/[,; ]+/)
 
 /** A storage's content types: a set that comes in any order (platform-facts 1.6); sorted. */
-export const contentSet = setFrom(/[,; ]+/)
+export const contentSet = orEmpty(contents)
+export const plainContent: Plain.Plain<ReadonlyArray<string>> = plainOrEmpty(contents)
 
 /** A guest's tags: a set, in the datacenter's separator (platform-facts 1.10); sorted. */
-export const tagSet = setFrom(/[,; ]+/)
+export const tagSet = orEmpty(tags)
+export const plainTags: Plain.Plain<ReadonlyArray<string>> = plainOrEmpty(tags)

@@ -11,7 +11,7 @@ import { DurableFile } from "@felhom/domain/port/DurableFile"
 import { FileSteps } from "@felhom/domain/port/FileSteps"
 import { SignatureCrypto } from "@felhom/domain/port/SignatureCrypto"
 import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
-import { EpochMillis } from "@felhom/domain/Time"
+import { now } from "@felhom/domain/Time"
 import { version } from "@felhom/domain/Version"
 import * as AuditChain from "@felhom/durable/AuditChain"
 import * as Hold from "@felhom/durable/Hold"
@@ -33,7 +33,7 @@ import * as OpIntake from "@felhom/reconciler/op/OpIntake"
 import * as OpNews from "@felhom/reconciler/op/OpNews"
 import * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
 import * as TrustNews from "@felhom/reconciler/trust/TrustNews"
-import { Clock, Context, Effect, Either, ExecutionStrategy, Scope } from "effect"
+import { Context, Effect, Either, ExecutionStrategy, Scope } from "effect"
 import { answerTo } from "../admin/AdminAnswers.ts"
 import { serveAdmin } from "../admin/AdminSocket.ts"
 import type { OpDesk } from "./OpDesk.ts"
@@ -125,10 +125,11 @@ const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost) =>
   })
 
 const auditSection = ({ head }: typeof AuditChain.AuditChain.Service) =>
-  Effect.zipWith(Effect.either(head), Clock.currentTimeMillis, (found, now) =>
-    Either.isLeft(found)
-      ? sectionUnavailable(found.left.message)
-      : sectionOk(EpochMillis.make(now), found.right))
+  Effect.flatMap(now, (readAt) =>
+    Effect.match(head, {
+      onFailure: ({ message }) => sectionUnavailable(message),
+      onSuccess: (found) => sectionOk(readAt, found)
+    }))
 
 /** Of what can't be read a hub hears at once; each use of it says so again. */
 const toldUnreadable = Effect.gen(function*() {

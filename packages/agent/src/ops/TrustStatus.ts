@@ -67,14 +67,11 @@ const trustFrom = (
   let last: { readonly origin: Origin; readonly told: Told } | undefined
 
   /** None where what was accepted can't be read. */
-  const origin: Effect.Effect<Option.Option<Origin>> = Effect.option(
-    Effect.zip(acceptedSigners.current, acceptedPolicy.current)
-  ).pipe(Effect.zipWith(Clock.currentTimeMillis, (accepted, now) =>
-    Option.map(accepted, ([fleet, widened]) => ({
-      stamps: fileStamps(files, now),
-      fleet: Option.getOrUndefined(fleet),
-      widened: Option.getOrUndefined(widened)
-    }))))
+  const origin: Effect.Effect<Option.Option<Origin>> = Effect.option(Effect.gen(function*() {
+    const fleet = Option.getOrUndefined(yield* acceptedSigners.current)
+    const widened = Option.getOrUndefined(yield* acceptedPolicy.current)
+    return { stamps: fileStamps(files, yield* Clock.currentTimeMillis), fleet, widened }
+  }))
 
   // The files were looked at before: one that changes while they are read is read once more.
   const readAnew = (from: Option.Option<Origin>): Effect.Effect<Told> =>

@@ -1,0 +1,82 @@
+import { describe, expect, it } from "@effect/vitest"
+import { makeCallTurns } from "@felhom/proxmox/CallTurns"
+import { Deferred, Effect, Exit, Fiber } from "effect"
+
+/** Calls that say when they began, and end when they are told to. */
+const calls = Effect.gen(function*() {
+  const inTurn = yield* makeCallTurns(2)
+  const begun: Array<number> = []
+  const call = (n: number) =>
+    Effect.gen(function*() {
+      const end = yield* Deferred.make<void, string>()
+      const fiber = yield* Effect.fork(
+        inTurn(Effect.zipRight(Effect.sync(() => begun.push(n)), Effect.as(Deferred.await(end), n)))
+      )
+      yield* Effect.yieldNow()
+      return { end, fiber }
+    })
+  return { begun, call }
+})
+
+describe("calls in turn", () => {
+  it.effect("begin two at once, and the others in the order in which they came", () =>
+    Effect.gen(function*() {
+      const { begun, call } = yield* calls
+      const all = yield* Effect.forEach([1, 2, 3, 4], call)
+      expect(begun).toEqual([1, 2])
+      yield* Deferred.succeed(all[1]!.end, undefined)
+      yield* Fiber.join(all[1]!.fiber)
+      yield* Effect.yieldNow()
+      expect(begun).toEqual([1, 2, 3])
+      yield* Effect.forEach(all, ({ end }) => Deferred.succeed(end, undefined))
+      expect(yield* Effect.forEach(all, ({ fiber }) => Fiber.join(fiber))).toEqual([1, 2, 3, 4])
+    }))
+
+  it.effect("give their turn back when they fail, die or are interrupted", () =>
+    Effect.gen(function*() {
+      const { begun, call } = yield* calls
+      const [one, two, three] = [yield* call(1), yield* call(2), yield* call(3)]
+      yield* Deferred.fail(one.end, "refused")
+      expect(Exit.isFailure(yield* Fiber.await(one.fiber))).toBe(true)
+      yield* Deferred.die(two.end, new Error("broken"))
+      yield* Fiber.await(two.fiber)
+      yield* Effect.yieldNow()
+      expect(begun).toEqual([1, 2, 3])
+      yield* Fiber.interrupt(three.fiber)
+      yield* call(4)
+      yield* call(5)
+      expect(begun).toEqual([1, 2, 3, 4, 5])
+    }))
+
+  it.effect("that are interrupted while they wait never begin, and keep nobody from their turn", () =>
+    Effect.gen(function*() {
+      const { begun, call } = yield* calls
+      const [one, two, three, four] = [yield* call(1), yield* call(2), yield* call(3), yield* call(4)]
+      yield* Fiber.interrupt(three.fiber)
+      yield* Deferred.succeed(one.end, undefined)
+      yield* Deferred.succeed(two.end, undefined)
+      yield* Fiber.join(two.fiber)
+      yield* Effect.yieldNow()
+      expect(begun).toEqual([1, 2, 4])
+      yield* Deferred.succeed(four.end, undefined)
+      yield* Fiber.join(four.fiber)
+      yield* call(5)
+      yield* call(6)
+      yield* call(7)
+      expect(begun).toEqual([1, 2, 4, 5, 6])
+    }))
+
+  it.effect("that are interrupted in the moment in which their turn comes pass it on", () =>
+    Effect.gen(function*() {
+      const { begun, call } = yield* calls
+      const [one, two, three] = [yield* call(1), yield* call(2), yield* call(3)]
+      // Both are told in one go, so the one that waits hears of its turn and of its end together.
+      yield* Deferred.succeed(one.end, undefined)
+      yield* Fiber.interruptFork(three.fiber)
+      yield* Fiber.await(three.fiber)
+      yield* Deferred.succeed(two.end, undefined)
+      yield* Fiber.join(two.fiber)
+      yield* Effect.forEach([4, 5], call)
+      expect(begun.filter((n) => n !== 3)).toEqual([1, 2, 4, 5])
+    }))
+})
