@@ -170,8 +170,8 @@ const judged = async (bundle, mutants, { coverage, tests }, verdicts, keep) => {
     if (!killings.has(file)) killings.set(file, new Map())
     return killings.get(file)
   }
-  // What takes a tenth of all the time would be run for each change that nothing notices: others must do.
-  const longest = tests.reduce((sum, { ms }) => sum + ms, 0) / 10
+  // What takes long, and a tenth of all the time, would be run for each change that nothing notices: others must do.
+  const longest = Math.max(5_000, tests.reduce((sum, { ms }) => sum + ms, 0) / 10)
   const byPromise = (id, all) => {
     const quick = all.filter((test) => tests[test].ms < longest)
     const some = quick.length > 0 ? quick : all

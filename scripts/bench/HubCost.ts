@@ -110,20 +110,22 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
     {
       id: "F1",
       name: "the hub's processor time a full report, commit included / gunzip and JSON.parse of the same body",
-      value: median(cpu.alone) / theirs,
+      value: median(cpu.together) / theirs,
       unit: "x",
       gate: 9,
       goal: 3,
-      detail: `${median(cpu.alone).toFixed(3)} ms / ${theirs.toFixed(3)} ms, one connection; ${about}`
+      detail: `${median(cpu.together).toFixed(3)} ms / ${
+        theirs.toFixed(3)
+      } ms, ${connectionsAtOnce} connections; ${about}`
     },
     {
-      id: "F1b",
-      name: "the same, when reports come over many connections at once",
-      value: median(cpu.together) / theirs,
+      id: "F1a",
+      name: "the same of one connection alone, a report after the other, so that none shares a commit",
+      value: median(cpu.alone) / theirs,
       unit: "x",
       gate: null,
       goal: null,
-      detail: `${median(cpu.together).toFixed(3)} ms / ${theirs.toFixed(3)} ms, ${connectionsAtOnce} connections`
+      detail: `${median(cpu.alone).toFixed(3)} ms / ${theirs.toFixed(3)} ms`
     },
     {
       id: "F4",
