@@ -144,6 +144,10 @@ describe("a key of another kind", () => {
     blob.fill(0)
     expect(key.blob).toEqual(ed25519Blob(new Uint8Array(32).fill(9)))
     expect(key.material).toEqual({ kind: "ed25519", point: new Uint8Array(32).fill(9) })
+    const large = rsaBlob(number(3072, 1))
+    const rsa = Either.getOrThrow(readPublicKey(large))
+    large.fill(0)
+    expect(rsa.material).toEqual({ kind: "rsa", modulus: number(3072, 1), exponent: new Uint8Array([1, 0, 1]) })
   })
 })
 

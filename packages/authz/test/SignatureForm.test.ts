@@ -74,6 +74,15 @@ describe("a signature's armor", () => {
     }
   })
 
+  it("is written in lines of 70, with none that is empty", () => {
+    for (const [length, last] of [[105, 70], [51, 68], [54, 2]] as const) {
+      const lines = writeArmor(new Uint8Array(length)).split("\n")
+      expect([lines[0], lines.at(-2), lines.at(-1)]).toEqual([header, footer, ""])
+      expect(lines.slice(1, -2).map((line) => line.length).at(-1)).toBe(last)
+      expect(lines.slice(1, -3).every((line) => line.length === 70)).toBe(true)
+    }
+  })
+
   it("is base64 in the one form that these bytes have", () => {
     const read = (text: string) =>
       Either.match(decodeCanonicalBase64(text), { onLeft: (why) => why, onRight: (value) => [...value] })
