@@ -8,6 +8,7 @@ import { nameOf, opOn, seenOf, signedBy } from "../Payload.ts"
 import { playOne } from "../Round.ts"
 import { known, refused, type Word } from "../Word.ts"
 import { makeHost, makeWorld, opened, runningAgain, type World } from "../World.ts"
+import { copyOfLiving } from "./CopyOfLiving.ts"
 
 const once = "a nonce leads to at most one call"
 const setBack = "a host that was set back is noticed"
@@ -55,7 +56,7 @@ export const copies: Act = {
       const withoutRecord = `${folder}/without-record`
       yield* Effect.mapError(
         Effect.gen(function*() {
-          yield* fs.copy(original.agent.state, kept)
+          yield* copyOfLiving(original.agent.state, kept)
           // On another machine no process of that number would hold it.
           for (const name of yield* fs.readDirectory(kept)) {
             if (name.startsWith("daemon.lock")) yield* fs.remove(`${kept}/${name}`)

@@ -10,6 +10,7 @@ import { StoryFailed } from "../../story/StoryFailed.ts"
 import { until } from "../../story/Until.ts"
 import type { Act } from "../Act.ts"
 import { makeHost } from "../World.ts"
+import { copyOfLiving } from "./CopyOfLiving.ts"
 
 const names = {
   unsigned: "a stolen hub token, and a report that nobody signed",
@@ -115,7 +116,7 @@ export const stolenToken: Act = {
 
       const stolen = (name: string, without: ReadonlyArray<string>) =>
         Effect.gen(function*() {
-          yield* fs.copy(state, `${folder}/${name}`)
+          yield* copyOfLiving(state, `${folder}/${name}`)
           for (const file of yield* fs.readDirectory(`${folder}/${name}`)) {
             if (without.some((start) => file.startsWith(start))) yield* fs.remove(`${folder}/${name}/${file}`)
           }
