@@ -110,22 +110,20 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
     {
       id: "F1",
       name: "the hub's processor time a full report, commit included / gunzip and JSON.parse of the same body",
-      value: median(cpu.together) / theirs,
+      value: median(cpu.alone) / theirs,
       unit: "x",
       gate: 9,
       goal: 3,
-      detail: `${median(cpu.together).toFixed(3)} ms / ${
-        theirs.toFixed(3)
-      } ms, ${connectionsAtOnce} connections; ${about}`
+      detail: `${median(cpu.alone).toFixed(3)} ms / ${theirs.toFixed(3)} ms, one connection; ${about}`
     },
     {
-      id: "F1a",
-      name: "the same of one connection alone, a report after the other, so that none shares a commit",
-      value: median(cpu.alone) / theirs,
+      id: "F1b",
+      name: "the same, when reports come over many connections at once",
+      value: median(cpu.together) / theirs,
       unit: "x",
       gate: null,
       goal: null,
-      detail: `${median(cpu.alone).toFixed(3)} ms / ${theirs.toFixed(3)} ms`
+      detail: `${median(cpu.together).toFixed(3)} ms / ${theirs.toFixed(3)} ms, ${connectionsAtOnce} connections`
     },
     {
       id: "F4",

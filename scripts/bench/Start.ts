@@ -64,9 +64,8 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
       name: "spawn to first report accepted / a bare Node program's first timer",
       value: ratio(found.report, found.timer),
       unit: "x",
-      // The exchanges alone take 2.5 times the timer, which makes none.
-      gate: null,
-      goal: null,
+      gate: 2.5,
+      goal: 1.6,
       detail: `${shown(found.report)} / ${shown(found.timer)}, medians of ${rounds}`
     },
     {
@@ -74,8 +73,8 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
       name: "the same / a bare Node program that makes the same exchanges",
       value: ratio(found.report, found.loop),
       unit: "x",
-      gate: 2.5,
-      goal: 1.6,
+      gate: null,
+      goal: null,
       detail: `${shown(found.report)} / ${shown(found.loop)}`
     },
     {
