@@ -5,7 +5,8 @@ import { DataFolder, makeFolder } from "./DataFolder.ts"
 import { migrations } from "./Migrations.ts"
 import * as StoreConnection from "./StoreConnection.ts"
 import { detailOf, type SqlText } from "./StoreConnection.ts"
-import { StoreError } from "./StoreError.ts"
+import { type StoreChanged, StoreError } from "./StoreError.ts"
+import type { StoreStamp } from "./StoreWriter.ts"
 import * as StoreWriter from "./StoreWriter.ts"
 
 /**
@@ -31,13 +32,23 @@ export class Database extends Context.Tag("felhom/hub/Database")<Database, {
   /** The same for what every report needs: texts as they are, without building them anew each time. */
   readonly readText: <A, I>(row: Schema.Schema<A, I>, text: SqlText) => Effect.Effect<ReadonlyArray<A>, StoreError>
   readonly writeTexts: (texts: ReadonlyArray<SqlText>) => Effect.Effect<ReadonlyArray<number>, StoreError>
+  /**
+   * `writeTexts`, but only if no other program wrote to the store since it had this stamp: for what follows from values that
+   * were `remembered`.
+   */
+  readonly writeTextsIfUnchanged: (
+    stamp: StoreStamp,
+    texts: ReadonlyArray<SqlText>
+  ) => Effect.Effect<ReadonlyArray<number>, StoreError | StoreChanged>
+  /** The stamp that remembered values go by; to be taken before them. */
+  readonly stamp: () => StoreStamp
   /** `readText` without a step of the runtime: what the last commit holds, read when it is called. */
   readonly rowsNow: <A, I>(row: Schema.Schema<A, I>, text: SqlText) => Either.Either<ReadonlyArray<A>, StoreError>
   /** The one text that a statement gives, or undefined; read at once, for what is looked at with every report. */
   readonly textNow: (text: SqlText) => Either.Either<string | undefined, StoreError>
   /**
-   * Reads each key once, until something was written with `write`. For what this process alone writes, and with that: what another
-   * program wrote meanwhile would go unseen.
+   * Reads each key once, until something was written with `write`, or another program's writing was seen. Until this program
+   * writes, that is not: so what is stored on the word of such a value goes through `writeTextsIfUnchanged`.
    */
   readonly remembered: <A>(
     read: (key: string) => Either.Either<A, StoreError>
@@ -126,10 +137,12 @@ const make = Effect.gen(function*() {
   const remembered = <A>(read: (key: string) => Either.Either<A, StoreError>) => {
     const known = new Map<string, Either.Either<A, StoreError>>()
     let since = writes
+    let stamp = writer.stamp()
     return (key: string): Either.Either<A, StoreError> => {
-      if (since !== writes || known.size >= rememberedKeys) {
+      if (since !== writes || stamp !== writer.stamp() || known.size >= rememberedKeys) {
         known.clear()
         since = writes
+        stamp = writer.stamp()
       }
       const found = known.get(key)
       if (found !== undefined) return found
@@ -149,6 +162,8 @@ const make = Effect.gen(function*() {
     readText,
     read: (row, statement) => Effect.suspend(() => readText(row, textOf(statement))),
     writeTexts: writer.write,
+    writeTextsIfUnchanged: writer.writeIfUnchanged,
+    stamp: writer.stamp,
     write: (statements) =>
       Effect.ensuring(
         Effect.suspend(() => writer.write(statements.map(textOf))),

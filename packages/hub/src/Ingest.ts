@@ -27,7 +27,8 @@ import * as KeyedTurns from "./KeyedTurns.ts"
 import type { LastReport } from "./LastReports.ts"
 import * as LastReports from "./LastReports.ts"
 import type { SqlText } from "./StoreConnection.ts"
-import { StoreError } from "./StoreError.ts"
+import { type StoreChanged, StoreError } from "./StoreError.ts"
+import type { StoreStamp } from "./StoreWriter.ts"
 import { type Trend, withReport } from "./Trend.ts"
 
 /**
@@ -37,6 +38,13 @@ import { type Trend, withReport } from "./Trend.ts"
 export class Ingest extends Context.Tag("felhom/hub/Ingest")<Ingest, {
   /** `packed` is the report as it came, gzipped, and `signature` its host's armored SSHSIG, if it signed: both are kept. */
   readonly accept: (report: HostReport, packed: Uint8Array, signature?: string) => Effect.Effect<Envelope, StoreError>
+  /** The same of a report that was let in on the word of remembered values, of a store with this stamp. */
+  readonly acceptIfUnchanged: (
+    stamp: StoreStamp,
+    report: HostReport,
+    packed: Uint8Array,
+    signature?: string
+  ) => Effect.Effect<Envelope, StoreError | StoreChanged>
 }>() {}
 
 const Seq = Schema.Struct({ seq: Schema.Int })
@@ -52,6 +60,9 @@ const standingOf = (report: HostReport, held: Held): Standing => {
   return report.sequence > held.sequence ? "newest" : "old"
 }
 
+/** Puts what follows from a report onto the disk. */
+type Store<E> = (texts: ReadonlyArray<SqlText>) => Effect.Effect<ReadonlyArray<number>, StoreError | E>
+
 /** A report that changes nothing of what is shown. */
 const nothingShown: { readonly texts: ReadonlyArray<SqlText>; readonly trend: Trend | null } = {
   texts: [],
@@ -65,7 +76,7 @@ const ordered = (events: ReadonlyArray<HostEvent>): ReadonlyArray<HostEvent> =>
 const booksOf = (held: Held): Books => ({ ...held, acked: held.acked ?? 0 })
 
 const make = Effect.gen(function*() {
-  const { path, readText, writeTexts } = yield* Database
+  const { path, readText, writeTexts, writeTextsIfUnchanged } = yield* Database
   const settings = yield* HubSettings
   // No other report of a host may come between reading what is held of it and writing what follows from that.
   const turns = yield* KeyedTurns.make
@@ -210,7 +221,12 @@ const make = Effect.gen(function*() {
     ...(report.inventory === null && report.inventoryHash !== inventoryHash ? { want: "full" as const } : {})
   })
 
-  const acceptAny = (report: HostReport, received: Received, now: EpochMillis): Effect.Effect<Envelope, StoreError> =>
+  const acceptAny = <E>(
+    report: HostReport,
+    received: Received,
+    store: Store<E>,
+    now: EpochMillis
+  ): Effect.Effect<Envelope, StoreError | E> =>
     Effect.gen(function*() {
       const [held] = yield* readText(Held, heldText(report.host.id, report.host.epoch))
       if (held === undefined) return yield* new StoreError({ reason: "read", path, detail: "it gave no answer" })
@@ -218,41 +234,50 @@ const make = Effect.gen(function*() {
       const { acked, texts, trend } = standing === "one-off"
         ? yield* oneOff(report, held, received, now)
         : yield* numbered(report, held, received, standing, now)
-      if (texts.length > 0) yield* writeTexts(texts)
+      if (texts.length > 0) yield* store(texts)
       if (standing === "newest" && trend !== null) last.keep(report, acked, held, trend)
       return envelopeOf(report, held.inventoryHash, acked, now)
     })
 
   /** What nearly every report is: the next one of a host that has nothing to tell. No row has to be read for it. */
-  const acceptQuiet = (
+  const acceptQuiet = <E>(
     report: HostReport,
     before: LastReport,
     received: Received,
+    store: Store<E>,
     now: EpochMillis
-  ): Effect.Effect<Envelope, StoreError> | undefined => {
+  ): Effect.Effect<Envelope, StoreError | E> | undefined => {
     const { ended, trend } = withReport(before.trend, report, now)
     if (ended !== null) return undefined
     const texts = [
       hostText(report, shownOf(report, trend), now),
       ...latestTexts(report, received, before.hasInventory, now)
     ]
-    return Effect.map(writeTexts(texts), () => {
+    return Effect.map(store(texts), () => {
       last.follow(report, before, trend)
       return envelopeOf(report, before.inventoryHash, before.acked, now)
     })
   }
 
-  const accept = (report: HostReport, received: Received): Effect.Effect<Envelope, StoreError> =>
+  const accept = <E>(
+    report: HostReport,
+    received: Received,
+    store: Store<E>
+  ): Effect.Effect<Envelope, StoreError | E> =>
     Clock.clockWith((clock) => {
       const now = EpochMillis.make(clock.unsafeCurrentTimeMillis(), true)
       const before = last.take(report)
-      return (before === undefined ? undefined : acceptQuiet(report, before, received, now)) ??
-        acceptAny(report, received, now)
+      return (before === undefined ? undefined : acceptQuiet(report, before, received, store, now)) ??
+        acceptAny(report, received, store, now)
     })
 
   return Ingest.of({
     accept: (report, packed, signature) =>
-      turns.alone(report.host.id)(accept(report, { packed, signature: signature ?? null }))
+      turns.alone(report.host.id)(accept(report, { packed, signature: signature ?? null }, writeTexts)),
+    acceptIfUnchanged: (stamp, report, packed, signature) =>
+      turns.alone(report.host.id)(
+        accept(report, { packed, signature: signature ?? null }, (texts) => writeTextsIfUnchanged(stamp, texts))
+      )
   })
 })
 

@@ -21,3 +21,10 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
     }
   }
 }
+
+/** Another program wrote to the store since it was read, and nothing was written: it is for whoever read to read again. */
+export class StoreChanged extends Schema.TaggedError<StoreChanged>()("StoreChanged", {}) {
+  override get message(): string {
+    return "another program wrote to the store meanwhile"
+  }
+}

@@ -1,31 +1,44 @@
 import { Deferred, Effect, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
 import { detailOf, pragmas, type SqlText } from "./StoreConnection.ts"
-import { StoreError } from "./StoreError.ts"
+import { StoreChanged, StoreError } from "./StoreError.ts"
 
 /** The thread that writes; see hub-writer.mjs. */
 export interface StoreWriter {
   /** All statements or none, on disk when this succeeds. The numbers of changed rows. */
   readonly write: (statements: ReadonlyArray<SqlText>) => Effect.Effect<ReadonlyArray<number>, StoreError>
+  /** The same, but only if no other program wrote to the store since it had this stamp. */
+  readonly writeIfUnchanged: (
+    stamp: StoreStamp,
+    statements: ReadonlyArray<SqlText>
+  ) => Effect.Effect<ReadonlyArray<number>, StoreError | StoreChanged>
+  /** The stamp that the store had when the thread last looked, which is at each commit. */
+  readonly stamp: () => StoreStamp
   /** Fails when the thread is gone: nothing can be stored from then on. */
   readonly died: Effect.Effect<never, StoreError>
 }
 
-/** A batch's number, and the numbers of changed rows or what went wrong. */
-type Answer = readonly [id: number, said: ReadonlyArray<number> | string]
+/** Stands for all that other programs wrote to the store so far; what this one writes leaves it as it is. */
+export type StoreStamp = number
 
-type Settle = (answer: Effect.Effect<ReadonlyArray<number>, StoreError>) => void
+/** A batch's number, and the numbers of changed rows, what went wrong, or that the store had another stamp. */
+type Answer = readonly [id: number, said: ReadonlyArray<number> | string | null]
+
+/** What the thread says: the store's stamp, and answers to batches; the first time none. */
+type Said = readonly [stamp: StoreStamp, ...answers: ReadonlyArray<Answer>]
+
+type Settle = (answer: Effect.Effect<ReadonlyArray<number>, StoreError | StoreChanged>) => void
 
 /**
  * Says batches to the thread, each as one flat row of values: an object within an object costs both threads more than what is
- * in it. A row is the batch's number, and of each statement its number, its text (null once the thread has it), how many
- * parameters it has, and these.
+ * in it. A row is the batch's number, the stamp that the store must have or null, and of each statement its number, its text (null
+ * once the thread has it), how many parameters it has, and these.
  */
 const speaker = (post: (row: ReadonlyArray<unknown>) => void) => {
   const numbers = new Map<string, number>()
-  return (id: number, statements: ReadonlyArray<SqlText>): void => {
+  return (id: number, stamp: StoreStamp | null, statements: ReadonlyArray<SqlText>): void => {
     const unsaid = new Map<string, number>()
-    const row: Array<unknown> = [id]
+    const row: Array<unknown> = [id, stamp]
     for (const { parameters, sql } of statements) {
       const known = numbers.get(sql) ?? unsaid.get(sql)
       const number = known ?? numbers.size + unsaid.size
@@ -48,9 +61,14 @@ const startThread = (workerData: object): Worker =>
 export const make = (path: string, start = startThread): Effect.Effect<StoreWriter, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
     const failed = (detail: string) => new StoreError({ reason: "write", path, detail })
+    const settled = (said: Answer[1]): Effect.Effect<ReadonlyArray<number>, StoreError | StoreChanged> => {
+      if (said === null) return new StoreChanged()
+      return typeof said === "string" ? failed(said) : Effect.succeed(said)
+    }
     const death = yield* Deferred.make<never, StoreError>()
     const waiting = new Map<number, Settle>()
     let last = 0
+    let stamp: StoreStamp = 0
     let dead: StoreError | undefined
 
     const worker = yield* Effect.acquireRelease(
@@ -67,12 +85,13 @@ export const make = (path: string, start = startThread): Effect.Effect<StoreWrit
           resume(Effect.fail(new StoreError({ reason: "open", path, detail: detailOf(cause) })))
         })
         started.on("exit", (code) => die(`the thread that writes it ended with ${code}`))
-        started.on("message", (answers: ReadonlyArray<Answer>) => {
+        started.on("message", ([now, ...answers]: Said) => {
+          stamp = now
           if (answers.length === 0) resume(Effect.succeed(started))
           for (const [id, said] of answers) {
             const settle = waiting.get(id)
             waiting.delete(id)
-            settle?.(typeof said === "string" ? Effect.fail(failed(said)) : Effect.succeed(said))
+            settle?.(settled(said))
           }
         })
       }),
@@ -85,15 +104,19 @@ export const make = (path: string, start = startThread): Effect.Effect<StoreWrit
     )
 
     const say = speaker((row) => worker.postMessage(row))
+    const given = (required: StoreStamp | null, statements: ReadonlyArray<SqlText>) =>
+      Effect.async<ReadonlyArray<number>, StoreError | StoreChanged>((resume) => {
+        if (dead !== undefined) return resume(Effect.fail(dead))
+        const id = ++last
+        waiting.set(id, resume)
+        say(id, required, statements)
+        // What was begun is ended before an interrupt is heard: whoever waits for the commit learns whether it was made.
+      }).pipe(Effect.uninterruptible)
     return {
       died: Deferred.await(death),
-      write: (statements) =>
-        Effect.async<ReadonlyArray<number>, StoreError>((resume) => {
-          if (dead !== undefined) return resume(Effect.fail(dead))
-          const id = ++last
-          waiting.set(id, resume)
-          say(id, statements)
-          // What was begun is ended before an interrupt is heard: whoever waits for the commit learns whether it was made.
-        }).pipe(Effect.uninterruptible)
+      stamp: () => stamp,
+      // Without a stamp there is none to differ from.
+      write: (statements) => Effect.catchTag(given(null, statements), "StoreChanged", Effect.die),
+      writeIfUnchanged: given
     }
   })

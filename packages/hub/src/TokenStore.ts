@@ -67,6 +67,11 @@ export class TokenStore extends Context.Tag("felhom/hub/TokenStore")<TokenStore,
   readonly revoke: (prefix: string) => Effect.Effect<TokenRow, StoreError | TokenNotFound>
   /** Read at once, from the last commit: a `token revoke` beside a running hub counts from the next request on. */
   readonly find: (token: Redacted.Redacted) => Either.Either<Option.Option<TokenRow>, StoreError>
+  /**
+   * `find` for what comes all the time, by `Database.remembered`: what is done on its word must be stored by
+   * `writeTextsIfUnchanged`, which sees a `token revoke` beside a running hub.
+   */
+  readonly findRemembered: (token: Redacted.Redacted) => Either.Either<Option.Option<TokenRow>, StoreError>
   /** Binds a host's token to the host of its first report; a token that is bound stays so. */
   readonly bind: (hash: string, hostId: HostId) => Effect.Effect<Binding, StoreError>
 }>() {}
@@ -82,7 +87,7 @@ const tokenPattern = /^felhom_(?:host|viewer|operator|admin)_[A-Za-z0-9_-]{43}$/
 const decodeRow = Schema.decodeUnknownEither(rememberedJson(TokenRow))
 
 const make = Effect.gen(function*() {
-  const { path, read, sql, textNow, write } = yield* Database
+  const { path, read, remembered, sql, textNow, write } = yield* Database
   const crypto = yield* Crypto
   const columns = sql.literal(
     "hash, role, label, created_at AS \"createdAt\", host_id AS \"hostId\", revoked_at AS \"revokedAt\""
@@ -100,6 +105,12 @@ const make = Effect.gen(function*() {
       onRight: Option.some
     })
   }
+
+  const findBy =
+    (read: typeof byHash) => (token: Redacted.Redacted): Either.Either<Option.Option<TokenRow>, StoreError> => {
+      const text = RedactedModule.value(token)
+      return tokenPattern.test(text) ? read(hashOf("sha256", text)) : Either.right(Option.none())
+    }
 
   return TokenStore.of({
     create: (role, label) =>
@@ -145,10 +156,8 @@ const make = Effect.gen(function*() {
         yield* write([sql`UPDATE token SET revoked_at = ${revokedAt} WHERE hash = ${row.hash}`])
         return { ...row, revokedAt }
       }),
-    find: (token) => {
-      const text = RedactedModule.value(token)
-      return tokenPattern.test(text) ? byHash(hashOf("sha256", text)) : Either.right(Option.none())
-    },
+    find: findBy(byHash),
+    findRemembered: findBy(remembered(byHash)),
     bind: (hash, hostId) =>
       Effect.gen(function*() {
         yield* write([sql`

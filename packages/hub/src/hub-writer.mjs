@@ -4,10 +4,13 @@ import Database from "libsql"
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 
 /**
- * A batch is one row, see StoreWriter.ts: its number; then of each statement its number, its text or null when it came before,
- * how many parameters it has, and these.
+ * A batch is one row, see StoreWriter.ts: its number; the stamp that the store must have for it, or null; then of each statement
+ * its number, its text or null when it came before, how many parameters it has, and these.
+ *
+ * What is answered is the store's stamp and an answer for each batch: the numbers of changed rows, what went wrong, or null where
+ * the store had another stamp.
  * @typedef {ReadonlyArray<unknown>} Batch
- * @typedef {readonly [id: unknown, said: ReadonlyArray<number> | string]} Answer
+ * @typedef {readonly [id: unknown, said: ReadonlyArray<number> | string | null]} Answer
  */
 
 /** So many batches at most share one commit: those that wait are answered soon, too. */
@@ -33,6 +36,12 @@ const statements = []
 
 /** @param {{ readonly sql: string, prepared?: ReturnType<typeof db.prepare> }} statement */
 const preparedOf = (statement) => (statement.prepared ??= db.prepare(statement.sql))
+
+const foreignWrites = db.prepare("PRAGMA data_version").raw()
+
+/** Another number once another program wrote to the store; what this connection writes leaves it as it is. */
+const stampNow = () => foreignWrites.get([])[0]
+let stamp = stampNow()
 
 const begin = { sql: "BEGIN IMMEDIATE" }
 const end = { sql: "COMMIT" }
@@ -60,7 +69,7 @@ const bindable = (value) =>
  */
 const read = (batch) => {
   const found = []
-  for (let at = 1; at < batch.length;) {
+  for (let at = 2; at < batch.length;) {
     const number = Number(batch[at])
     const text = batch[at + 1]
     const first = at + 3
@@ -73,7 +82,7 @@ const read = (batch) => {
 }
 
 /**
- * @typedef {{ readonly id: unknown, readonly work: ReturnType<typeof read> }} Work
+ * @typedef {{ readonly id: unknown, readonly stamp: unknown, readonly work: ReturnType<typeof read> }} Work
  * @param {Work} batch
  * @returns {Answer}
  */
@@ -106,13 +115,20 @@ const run = (batch) => {
 /**
  * All batches in one transaction. None is answered before the commit is on disk.
  * @param {ReadonlyArray<Work>} batches
- * @returns {ReadonlyArray<Answer>}
+ * @returns {ReadonlyArray<unknown>}
  */
 const commit = (batches) => {
   try {
     preparedOf(begin).run(nothing)
-    const answers = []
+    // From here to the commit nobody else writes.
+    stamp = stampNow()
+    /** @type {Array<unknown>} */
+    const answers = [stamp]
     for (const batch of batches) {
+      if (batch.stamp !== null && batch.stamp !== stamp) {
+        answers.push([batch.id, null])
+        continue
+      }
       // One that is alone falls with the whole transaction.
       const answer = batches.length === 1 ? runAlone(batch) : run(batch)
       if (!db.inTransaction) {
@@ -124,7 +140,7 @@ const commit = (batches) => {
     return answers
   } catch (cause) {
     if (db.inTransaction) preparedOf(giveUp).run(nothing)
-    return batches.map(({ id }) => [id, detailOf(cause)])
+    return [stamp, ...batches.map(({ id }) => [id, detailOf(cause)])]
   }
 }
 
@@ -142,7 +158,7 @@ port.on("message", (/** @type {Batch | "close"} */ first) => {
       closing = true
       break
     }
-    batches.push({ id: next.message[0], work: read(next.message) })
+    batches.push({ id: next.message[0], stamp: next.message[1], work: read(next.message) })
   }
   if (batches.length > 0) port.postMessage(commit(batches))
   if (!closing) return
@@ -152,4 +168,4 @@ port.on("message", (/** @type {Batch | "close"} */ first) => {
 })
 
 // Ready: the store is open.
-port.postMessage([])
+port.postMessage([stamp])

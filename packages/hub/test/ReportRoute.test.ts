@@ -6,6 +6,7 @@ import { layer as hubLayer } from "@felhom/hub/Serve"
 import { TokenStore } from "@felhom/hub/TokenStore"
 import { layer as pinnedHttp } from "@felhom/node/PinnedHttp"
 import { Effect, Redacted } from "effect"
+import Libsql from "libsql"
 import { mkdtempSync, rmSync } from "node:fs"
 import type { IncomingHttpHeaders } from "node:http"
 import { request } from "node:https"
@@ -64,6 +65,7 @@ const post = (url: string, { hasLength = true, headers, parts, token }: Letter) 
 const withHub = <A, E>(
   use: (hub: {
     readonly base: string
+    readonly data: string
     readonly identity: typeof HubIdentity.Service
     readonly tokenFor: (role: "host" | "viewer") => Effect.Effect<string>
   }) => Effect.Effect<A, E>
@@ -74,6 +76,7 @@ const withHub = <A, E>(
         const tokens = yield* TokenStore
         const { address } = yield* HttpServer.HttpServer
         return yield* use({
+          data,
           base: `https://127.0.0.1:${address._tag === "TcpAddress" ? address.port : 0}`,
           identity: yield* HubIdentity,
           tokenFor: (role) =>
@@ -194,4 +197,39 @@ it.live("a client that is derived from the declaration reads every answer of the
     }).pipe(
       Effect.provide(pinnedHttp({ peer: "hub", pins: [{ kind: "leaf", sha256: hub.identity.leafSha256 }] }))
     )
+  ))
+
+/** What another program does to the hub's store while it runs, in one commit. */
+const beside = (data: string, sql: string, ...parameters: ReadonlyArray<string>) =>
+  Effect.sync(() => {
+    const other = new Libsql(join(data, "hub.db"))
+    try {
+      return other.prepare(sql).all(parameters)
+    } finally {
+      other.close()
+    }
+  })
+
+it.live("a token that another program revokes brings no further report, and the others go on", () =>
+  withHub((hub) =>
+    Effect.gen(function*() {
+      const [kept, revoked] = [yield* hub.tokenFor("host"), yield* hub.tokenFor("host")]
+      const send = (token: string, host: string, sequence: number) =>
+        post(`${hub.base}/api/v1/hosts/${host}/report`, {
+          token,
+          parts: [JSON.stringify(wireReport({ host: { ...report().host, id: host }, sequence }))]
+        })
+      const sequences = beside(hub.data, "SELECT host_id, sequence FROM host ORDER BY host_id")
+      for (const sequence of [1, 2]) {
+        expect((yield* send(kept, hostA, sequence)).status).toBe(200)
+        expect((yield* send(revoked, hostB, sequence)).status).toBe(200)
+      }
+      yield* beside(hub.data, "UPDATE token SET revoked_at = 1 WHERE host_id = ?", hostB)
+      expect((yield* send(revoked, hostB, 3)).text).toContain("this token was revoked")
+      expect((yield* send(kept, hostA, 3)).status).toBe(200)
+      expect(yield* sequences).toEqual([{ host_id: hostA, sequence: 3 }, { host_id: hostB, sequence: 2 }])
+      // What another program wrote that is no token's end stops nobody.
+      yield* beside(hub.data, "UPDATE token SET label = 'attic'")
+      expect((yield* send(kept, hostA, 4)).status).toBe(200)
+    })
   ))

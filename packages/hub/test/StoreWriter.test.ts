@@ -60,6 +60,28 @@ describe("while somebody else writes", () => {
     }).pipe(Effect.provide(storeLayer)))
 })
 
+it.scopedLive("what was read before another program wrote is not acted on, and what this one writes changes nothing of that", () =>
+  Effect.gen(function*() {
+    const { path, readText, stamp, writeTexts, writeTextsIfUnchanged } = yield* Database.Database
+    const before = stamp()
+    yield* writeTexts([host("a")])
+    yield* writeTextsIfUnchanged(before, [host("b")])
+    yield* Effect.sync(() => {
+      const other = new Libsql(path)
+      other.exec("UPDATE host_key SET node = 'attic'")
+      other.close()
+    })
+    const refused = writeTextsIfUnchanged(before, [host("c")])
+    expect((yield* Effect.flip(refused))._tag).toBe("StoreChanged")
+    // Beside one that wants nothing of the kind, in one commit.
+    const [plain, again] = yield* Effect.all([writeTexts([host("d")]), Effect.flip(refused)], {
+      concurrency: "unbounded"
+    })
+    expect([plain, again._tag]).toEqual([[1], "StoreChanged"])
+    yield* writeTextsIfUnchanged(stamp(), [host("e")])
+    expect((yield* readText(Row, all)).map(({ hostId }) => hostId)).toEqual(["a", "b", "d", "e"])
+  }).pipe(Effect.provide(storeLayer)))
+
 it.scopedLive("a statement that can't be understood is refused each time, and the others keep their meaning", () =>
   Effect.gen(function*() {
     const { readText, writeTexts } = yield* Database.Database
