@@ -17,7 +17,8 @@ import { median, ratio } from "./Statistics.ts"
 const rounds = 15
 const records = 60
 const together = 64
-const groups = 10
+// So many that what it takes to begin 64 fibers, and to compile what they do, is no part of the figure to speak of.
+const groups = 40
 const nonces = 1_000_000
 
 const live = Layer.merge(NodeFileSteps.layer, NodeCrypto.layer)
@@ -37,18 +38,41 @@ const bare = (folder: string): number => {
   return millis
 }
 
-/** The least that makes a record durable and lets the program go on meanwhile: one write to a file whose writes are. */
+/** A file of zeros, longer than all that is written to it then, so that nothing grows. */
+const withRoom = (path: string, flags: number): number => {
+  const made = openSync(path, "w", 0o600)
+  writeSync(made, Buffer.alloc(64 * 1024))
+  fdatasyncSync(made)
+  closeSync(made)
+  return openSync(path, constants.O_WRONLY | flags)
+}
+
+/** The same into room that is there. For a file that grows the file system has more to write down than the record. */
+const bareInRoom = (folder: string): number => {
+  const fd = withRoom(join(folder, "room"), 0)
+  const bytes = Buffer.alloc(record.length + 12, 7)
+  const began = performance.now()
+  for (let index = 0; index < records; index++) {
+    writeSync(fd, bytes, 0, bytes.length, index * bytes.length)
+    fdatasyncSync(fd)
+  }
+  const millis = (performance.now() - began) / records
+  closeSync(fd)
+  return millis
+}
+
+/** The least that does so and lets the program go on meanwhile: one write to a file whose writes are durable. */
 const bareWaiting = (folder: string): Promise<number> => {
-  const fd = openSync(join(folder, "waiting"), constants.O_CREAT | constants.O_WRONLY | constants.O_DSYNC, 0o600)
+  const fd = withRoom(join(folder, "waiting"), constants.O_DSYNC)
   const bytes = Buffer.alloc(record.length + 12, 7)
   return new Promise((resolve, reject) => {
     const began = performance.now()
-    let left = records
+    let done = 0
     const next = (error: Error | null): void => {
       if (error !== null) reject(error)
-      else if (left > 0) {
-        left -= 1
-        write(fd, bytes, 0, bytes.length, null, next)
+      else if (done < records) {
+        done += 1
+        write(fd, bytes, 0, bytes.length, (done - 1) * bytes.length, next)
       } else {
         const millis = (performance.now() - began) / records
         closeSync(fd)
@@ -116,8 +140,9 @@ const openMillion = (folder: string) =>
 /** What durability costs: a record, many at once, and a start with a million spent nonces. */
 export const measure = async (): Promise<ReadonlyArray<Figure>> => {
   const folder = makeFolder()
-  const found: { [of in "bare" | "waiting" | "single" | "grouped" | "open" | "bytes"]: Array<number> } = {
+  const found: { [of in "bare" | "inRoom" | "waiting" | "single" | "grouped" | "open" | "bytes"]: Array<number> } = {
     bare: [],
+    inRoom: [],
     waiting: [],
     single: [],
     grouped: [],
@@ -126,6 +151,7 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
   }
   for (let round = 0; round < rounds; round++) {
     found.bare.push(bare(folder))
+    found.inRoom.push(bareInRoom(folder))
     found.waiting.push(await bareWaiting(folder))
     const { grouped, single } = await Effect.runPromise(ours(join(folder, "log")))
     found.single.push(single)
@@ -148,14 +174,14 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
       value: ratio(found.single, found.bare),
       unit: "x",
       gate: 1.6,
-      goal: null,
+      goal: 1.15,
       detail: `${micros(found.single)} / ${
         micros(found.bare)
-      }, which lets nothing else go on; below 0.9 it would not sync`
+      }, at the end of a file that grows by it, which lets nothing else go on`
     },
     {
       id: "D1c",
-      name: "a durable record / the bare durable write that lets the program go on",
+      name: "a durable record / the bare durable write into room that is there, which lets the program go on",
       value: ratio(found.single, found.waiting),
       unit: "x",
       gate: null,
@@ -164,12 +190,12 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
     },
     {
       id: "D1b",
-      name: "write and fdatasync / a durable record: it does sync",
-      value: ratio(found.bare, found.single),
+      name: "write and fdatasync into room that is there / a durable record: it does sync",
+      value: ratio(found.inRoom, found.single),
       unit: "x",
       gate: 1 / 0.9,
       goal: null,
-      detail: ""
+      detail: `${micros(found.inRoom)} / ${micros(found.single)}`
     },
     {
       id: "D2",

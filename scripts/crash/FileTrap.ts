@@ -1,3 +1,4 @@
+import { zerosFrom } from "@felhom/durable/LogFormat"
 import fs from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
 import { relative } from "node:path"
@@ -104,9 +105,12 @@ const renameTrapped: typeof promises.rename = async (from, to) => {
   for (const [fd, name] of names) if (name === from) names.set(fd, to)
 }
 
-/** A disk that is full takes what it still can, and one that breaks has done so in the middle of something. */
+/**
+ * A disk that is full takes what it still can, and one that breaks has done so in the middle of something: not of the zeros that
+ * a record may bring along.
+ */
 const writeHalf = (fd: number, bytes: Uint8Array, offset: number, length: number, position: number): void => {
-  writeSync(fd, bytes, offset, length >> 1, position)
+  writeSync(fd, bytes, offset, zerosFrom(bytes.subarray(offset, offset + length)) >> 1, position)
 }
 
 const writeSyncTrapped = (fd: number, bytes: Uint8Array, offset: number, length: number, position: number): number => {

@@ -174,7 +174,7 @@ const logEvents = (events: ReadonlyArray<NewEvent>) =>
   )
 
 /**
- * One cycle: look, note what happened, and tell the hub if it is due. With Proxmox away that is what is told; with the hub
+ * One cycle: look, note what happened, tell the hub if it is due, and have done what should be. With Proxmox away that is what is told; with the hub
  * away the look and the notes go on.
  */
 export const cycle = (host: Host, memory: Memory, desk: OpDesk = noDesk): Effect.Effect<Memory, never, Services> =>
@@ -187,5 +187,8 @@ export const cycle = (host: Host, memory: Memory, desk: OpDesk = noDesk): Effect
     if (events.length > 0) yield* logEvents(events)
     const now = yield* Clock.currentTimeMillis
     const seen = { ...memory, known }
-    return now < memory.hubDueAt ? seen : yield* exchange(host, seen, observation, desk)
+    const after = now < memory.hubDueAt ? seen : yield* exchange(host, seen, observation, desk)
+    // Last, so that it goes by what the hub has just brought; with the hub away, by what it brought before.
+    yield* desk.pursue(observation)
+    return after
   })

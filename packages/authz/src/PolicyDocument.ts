@@ -1,3 +1,4 @@
+import { DesiredPolicy, usualDesiredPolicy } from "@felhom/domain/DesiredPolicy"
 import { OpName } from "@felhom/domain/SignedOp"
 import { parseStrictJson } from "@felhom/domain/StrictJson"
 import { Either, ParseResult, Schema } from "effect"
@@ -7,7 +8,8 @@ const Threshold = Schema.Int.pipe(Schema.between(1, mostSignatures))
 const orElse = <A>(value: A) => ({ default: () => value })
 
 /**
- * A host's policy (protocol 3), as far as this version knows it: who has to sign, for which op. Closed: a key that this version
+ * A host's policy (protocol 3), as far as this version knows it: who has to sign, for which op, and what is done
+ * for a desired state. Closed: a key that this version
  * does not know refuses it, since nobody knows what it was to forbid.
  */
 export const PolicyDocument = Schema.Struct({
@@ -23,7 +25,9 @@ export const PolicyDocument = Schema.Struct({
       verification: Schema.optionalWith(Schema.Boolean, orElse(false))
     }),
     orElse({ threshold: 1, thresholds: {}, softwareKeys: true, verification: false })
-  )
+  ),
+  /** How far the host goes for a desired state. */
+  desired: Schema.optionalWith(DesiredPolicy, orElse(usualDesiredPolicy))
 })
 export type PolicyDocument = typeof PolicyDocument.Type
 

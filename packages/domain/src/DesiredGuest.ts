@@ -68,7 +68,7 @@ const VolumeKey = Schema.String.pipe(
 )
 
 /** In which order the host starts its guests, and how many seconds it waits after each start and for each shutdown. */
-const DesiredStartup = Schema.Struct({
+export const DesiredStartup = Schema.Struct({
   order: Schema.optional(whole(0, 1_000_000)),
   up: Schema.optional(whole(0, 86_400)),
   down: Schema.optional(whole(0, 86_400))

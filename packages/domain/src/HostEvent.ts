@@ -33,6 +33,12 @@ export const knownEventKinds = [
   "signers.refused",
   "policy.changed",
   "desired.refused",
+  "desired.started",
+  "desired.done",
+  "desired.failed",
+  "desired.unknown",
+  "desired.waiting",
+  "desired.blocked",
   "desired.epoch"
 ] as const
 export type KnownEventKind = (typeof knownEventKinds)[number]

@@ -1,6 +1,7 @@
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { AlarmGroup } from "./AlarmApi.ts"
+import { DesiredGroup } from "./DesiredApi.ts"
 import { AdministrationGroup, EnrolmentGroup } from "./EnrolmentApi.ts"
 import { SignedBytes } from "./Envelope.ts"
 import { HostEvent } from "./HostEvent.ts"
@@ -25,6 +26,19 @@ export const SignersStanding = Schema.Struct({
   continues: Schema.Boolean
 })
 export type SignersStanding = typeof SignersStanding.Type
+
+/** How a host stands to what is wished for it, by its own word as the hub heard it. */
+export const DesiredStanding = Schema.Struct({
+  /** The version that the host goes by; 0 when it took none of this store's. */
+  version: Schema.Int,
+  /** The one that the hub hands out; null when nothing is wished for it here. */
+  latest: Schema.NullOr(Schema.Int),
+  stale: Schema.Boolean,
+  /** How many differences it told, and how many of them it will not put right. Null: it held nothing against the wish. */
+  drift: Schema.NullOr(Schema.Int),
+  blocked: Schema.Int
+})
+export type DesiredStanding = typeof DesiredStanding.Type
 
 /** One line of `felhom hosts`. */
 export const HostSummary = Schema.Struct({
@@ -57,7 +71,9 @@ export const HostSummary = Schema.Struct({
   /** When the host was retired: it is expected no more. Null while it is in service. */
   retiredAt: Schema.optionalWith(Schema.NullOr(EpochMillis), { default: () => null }),
   /** Null while it is in step with the fleet's signers, or follows none. */
-  signersBehind: Schema.optionalWith(Schema.NullOr(SignersStanding), { default: () => null })
+  signersBehind: Schema.optionalWith(Schema.NullOr(SignersStanding), { default: () => null }),
+  /** Null while nothing is wished for it, and it holds nothing. */
+  desired: Schema.optionalWith(Schema.NullOr(DesiredStanding), { default: () => null })
 })
 export type HostSummary = typeof HostSummary.Type
 
@@ -171,6 +187,7 @@ export class HubApi extends HttpApi.make("felhom-hub")
   .add(AlarmGroup)
   .add(OpsGroup)
   .add(SignersGroup)
+  .add(DesiredGroup)
   .prefix(apiPrefix)
   .annotate(OpenApi.Title, "felhom hub")
   .annotate(OpenApi.Version, "1")

@@ -4,7 +4,7 @@ import { Sha256Hex } from "@felhom/domain/Sha256"
 import type { EpochMillis } from "@felhom/domain/Time"
 import { Effect, Option, Schema } from "effect"
 import { decodeInit } from "./DurableLog.ts"
-import { parseLog } from "./LogFormat.ts"
+import { parseLog, zerosFrom } from "./LogFormat.ts"
 
 /** The chain is the file `audit.log` in the state folder. */
 export const auditLogName = "audit"
@@ -158,6 +158,6 @@ export const verifyAudit = (
       head: last === undefined ? beginning(genesis) : { head: last.hash, length },
       madeAt: init.value.madeAt,
       breaks,
-      cutOff: end._tag === "torn" ? bytes.length - end.offset : 0
+      cutOff: end._tag === "torn" ? zerosFrom(bytes) - end.offset : 0
     }
   })

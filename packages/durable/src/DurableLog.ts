@@ -4,7 +4,7 @@ import { FileSteps, type GrowingFile } from "@felhom/domain/port/FileSteps"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Cause, Clock, Effect, ExecutionStrategy, Exit, Option, Schema, Scope } from "effect"
 import { DurableLogError, ioFailure } from "./DurableLogError.ts"
-import { encodeFrame, encodeFrames, longestPayload, magic, parseLog, payloadLength } from "./LogFormat.ts"
+import { encodeFrame, encodeFrames, longestPayload, magic, parseLog, payloadLength, zerosFrom } from "./LogFormat.ts"
 import * as Reserve from "./Reserve.ts"
 import * as Turns from "./Turns.ts"
 
@@ -42,7 +42,7 @@ export interface DurableLog {
   readonly rewrite: (records: Iterable<Uint8Array>) => Effect.Effect<void, DurableLogError>
   /** Fails while the disk has too little space left to begin anything new. */
   readonly hasRoom: Effect.Effect<void, DurableLogError>
-  /** Bytes of the file. */
+  /** Bytes that its records take in the file, which may have room for more behind them. */
   readonly size: Effect.Effect<number>
 }
 
@@ -104,7 +104,7 @@ const readExisting = (path: string, name: string, bytes: Uint8Array, marked: boo
     if (end._tag === "torn") {
       yield* Effect.logInfo("the last write to a log was cut off by a crash, before it was answered; it is dropped")
         .pipe(
-          Effect.annotateLogs({ path, offset: end.offset, bytes: bytes.length - end.offset })
+          Effect.annotateLogs({ path, offset: end.offset, bytes: zerosFrom(bytes) - end.offset })
         )
     }
     // A copy, as a view would keep all of the old file's bytes in memory.
@@ -220,30 +220,30 @@ export const open = <A>(
     yield* Reserve.setAside(directory)
 
     const flush = (mine: Batch): Effect.Effect<void, DurableLogError> => {
+      mine.taken = true
       const answered = (answer: Effect.Effect<void, DurableLogError>) => {
         for (const tell of mine.waiting) {
           tell(answer)
         }
+        turns.leave()
         return answer
       }
-      return Effect.suspend(() => {
-        mine.taken = true
-        if (failure !== undefined) {
-          return answered(Effect.fail(failure))
-        }
-        const { file } = present
+      if (failure !== undefined) {
+        return answered(Effect.fail(failure))
+      }
+      let length = 0
+      // Whatever goes wrong in here, the turn ends.
+      const write = Effect.suspend(() => {
         const frame = encodeFrame(mine.records)
-        return Effect.matchCauseEffect(
-          file.appendDurably(frame),
-          {
-            onSuccess: () => {
-              size += frame.length
-              return answered(Effect.void)
-            },
-            onFailure: (cause) =>
-              answered(Effect.failCause(Cause.map(cause, poison)))
-          }
-        )
+        length = frame.length
+        return present.file.appendDurably(frame)
+      })
+      return Effect.matchCauseEffect(write, {
+        onSuccess: () => {
+          size += length
+          return answered(Effect.void)
+        },
+        onFailure: (cause) => answered(Effect.failCause(Cause.map(cause, poison)))
       })
     }
 
@@ -264,7 +264,7 @@ export const open = <A>(
             mine.waiting.push(resume)
           })
           // Others that are about to append in this very moment come along.
-          : Effect.zipRight(Effect.yieldNow(), turns.alone(flush(mine)))
+          : Effect.flatMap(Effect.yieldNow(), () => Effect.flatMap(turns.enter, () => flush(mine)))
       })
 
     const log: DurableLog = {

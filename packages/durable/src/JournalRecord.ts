@@ -1,10 +1,11 @@
-import { OpEnd } from "@felhom/domain/AuditEntry"
-import { ClippedText } from "@felhom/domain/ClippedText"
 import { OpId } from "@felhom/domain/OpId"
-import { GuestRef, SnapshotName, Vmid } from "@felhom/domain/ProxmoxId"
+import { GuestRef, SnapshotName } from "@felhom/domain/ProxmoxId"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Upid } from "@felhom/domain/Upid"
 import { Schema } from "effect"
+import { IntendedCall, OpOutcome } from "./JournalWords.ts"
+import { makingRecords } from "./MakingRecord.ts"
+import { stepRecords } from "./StepRecord.ts"
 
 const Name = Schema.NonEmptyString.pipe(Schema.maxLength(256))
 
@@ -41,20 +42,6 @@ export const AcceptedOp = Schema.Struct({
 })
 export type AcceptedOp = typeof AcceptedOp.Type
 
-/** A call that is about to be made, and how the task that it starts can be found if the answer never comes (protocol 5). */
-export const IntendedCall = Schema.Struct({
-  /** `DELETE /nodes/pve/lxc/101/snapshot/before` */
-  call: Schema.NonEmptyString.pipe(Schema.maxLength(1024)),
-  /** For `GET tasks?vmid=&typefilter=`; null where the task has none. */
-  vmid: Schema.NullOr(Vmid),
-  taskType: Schema.NullOr(Name)
-})
-export type IntendedCall = typeof IntendedCall.Type
-
-/** How an operation ended, in words for the operator. */
-export const OpOutcome = Schema.Struct({ end: OpEnd, detail: ClippedText(4096) })
-export type OpOutcome = typeof OpOutcome.Type
-
 /** One line of the journal. */
 export const JournalRecord = Schema.Union(
   Schema.TaggedStruct("accepted", { at: EpochMillis, op: AcceptedOp }),
@@ -67,6 +54,8 @@ export const JournalRecord = Schema.Union(
   Schema.TaggedStruct("made", { object: MadeObject, upid: Upid }),
   /** Its removal is about to be asked for. */
   Schema.TaggedStruct("removing", { object: MadeObject }),
-  Schema.TaggedStruct("gone", { object: MadeObject })
+  Schema.TaggedStruct("gone", { object: MadeObject }),
+  ...stepRecords,
+  ...makingRecords
 )
 export type JournalRecord = typeof JournalRecord.Type

@@ -3,7 +3,12 @@ import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import type { EpochMillis } from "@felhom/domain/Time"
 import type { Upid } from "@felhom/domain/Upid"
 import { Either } from "effect"
-import type { AcceptedOp, IntendedCall, JournalRecord, MadeObject, OpOutcome } from "./JournalRecord.ts"
+import type { AcceptedOp, JournalRecord, MadeObject } from "./JournalRecord.ts"
+import type { IntendedCall, OpOutcome } from "./JournalWords.ts"
+import type { MakingRecord } from "./MakingRecord.ts"
+import { makingApplied, makingRecordsOf, type Makings } from "./MakingState.ts"
+import type { StepRecord } from "./StepRecord.ts"
+import { noSteps, stepApplied, stepRecordsOf, type StepState } from "./StepState.ts"
 
 /** A call of an op: `upid` is null until the task's was written down, and stays so where there was none. */
 export interface JournalledCall extends IntendedCall {
@@ -40,9 +45,19 @@ export interface JournalState {
   readonly made: ReadonlyMap<string, Made>
   /** The last ops that are over and reported, oldest first: the same bytes may come again, and are no news. */
   readonly past: ReadonlySet<OpId>
+  /** What is done for a desired state, and what counts against the host's caps. */
+  readonly pursuit: StepState
+  /** Guests that were made for a desired state. */
+  readonly makings: Makings
 }
 
-export const emptyJournal: JournalState = { ops: new Map(), made: new Map(), past: new Set() }
+export const emptyJournal: JournalState = {
+  ops: new Map(),
+  made: new Map(),
+  past: new Set(),
+  pursuit: noSteps,
+  makings: new Map()
+}
 
 /** More than a host takes on in the days that one op can be good for. */
 export const pastKept = 1000
@@ -55,7 +70,8 @@ export const formatMade = (object: MadeObject): string =>
     ? `${formatGuestRef(object.guest)} snapshot ${object.snapshot}`
     : `${formatGuestRef(object.guest)} <${object.identity}>`
 
-type Step = Exclude<JournalRecord["_tag"], "accepted" | "past" | "made" | "removing" | "gone">
+type OpRecord = Exclude<JournalRecord, StepRecord | MakingRecord>
+type Step = Exclude<OpRecord["_tag"], "accepted" | "past" | "made" | "removing" | "gone">
 
 // `intent` does not follow `intent`: what may have been sent is never sent again (protocol 5).
 const allowed: { readonly [step in Step]: ReadonlyArray<OpenOp["stage"]> } = {
@@ -86,8 +102,7 @@ const advanced = (op: OpenOp, record: Extract<JournalRecord, { _tag: "intent" | 
   }
 }
 
-/** The state after one more record; left when the record can't follow, with why. */
-export const applied = (state: JournalState, record: JournalRecord): Either.Either<JournalState, string> => {
+const opApplied = (state: JournalState, record: OpRecord): Either.Either<JournalState, string> => {
   if (record._tag === "accepted") {
     const { op } = record.op
     if (state.ops.has(op) || state.past.has(op)) return Either.left(`op ${op} was accepted before`)
@@ -120,6 +135,16 @@ export const applied = (state: JournalState, record: JournalRecord): Either.Eith
   )
 }
 
+const isStep = (record: JournalRecord): record is StepRecord => record._tag.startsWith("step.")
+const isMaking = (record: JournalRecord): record is MakingRecord => record._tag.startsWith("making.")
+
+/** The state after one more record; left when the record can't follow, with why. */
+export const applied = (state: JournalState, record: JournalRecord): Either.Either<JournalState, string> => {
+  if (isStep(record)) return Either.map(stepApplied(state.pursuit, record), (pursuit) => ({ ...state, pursuit }))
+  if (isMaking(record)) return Either.map(makingApplied(state.makings, record), (makings) => ({ ...state, makings }))
+  return opApplied(state, record)
+}
+
 const callRecords = (op: OpId) => (call: JournalledCall): ReadonlyArray<JournalRecord> => {
   const { at, upid, ...intended } = call
   const intent: JournalRecord = { _tag: "intent", at, op, call: intended }
@@ -145,5 +170,7 @@ export const recordsOf = (state: JournalState): ReadonlyArray<JournalRecord> => 
     ...(removing ? [{ _tag: "removing" as const, object }] : [])
   ]),
   ...[...state.past].map((op) => ({ _tag: "past" as const, op })),
-  ...[...state.ops.values()].flatMap(opRecords)
+  ...[...state.ops.values()].flatMap(opRecords),
+  ...stepRecordsOf(state.pursuit),
+  ...makingRecordsOf(state.makings)
 ]

@@ -1,8 +1,9 @@
 import { crc32c } from "./Crc32c.ts"
 
 // A log is 16 bytes of magic and then frames: u32 length, u32 CRC-32C, payload; all numbers little-endian. The checksum covers
-// the length as well, and a length of nothing is no frame, so that zeros never read as one. A payload holds the records that
-// were written together, each behind its own u32 length: they are there all or not at all, wherever a power cut tears the write.
+// the length as well, and a length of nothing is no frame, so that zeros never read as one: behind the last frame they are the
+// room that was made for those to come. A payload holds the records that were written together, each behind its own u32 length:
+// they are there all or not at all, wherever a power cut tears the write.
 
 /** What every log begins with. */
 export const magic: Uint8Array = new TextEncoder().encode("felhom-log-v1\n\0\0")
@@ -103,6 +104,13 @@ const nextWhole = (bytes: Uint8Array, view: DataView, after: number): number | u
   return undefined
 }
 
+/** Where the zeros begin that nothing else follows. A frame may end with some of its own, so they tell of no frame's end. */
+export const zerosFrom = (bytes: Uint8Array): number => {
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0) end -= 1
+  return end
+}
+
 const beginsWithMagic = (bytes: Uint8Array): boolean => magic.every((byte, index) => bytes[index] === byte)
 
 /** Takes a log's bytes apart, up to the first that can't be believed. */
@@ -111,7 +119,9 @@ export const parseLog = (bytes: Uint8Array): ParsedLog => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const records: Array<Uint8Array> = []
   let offset = magic.length
-  while (offset < bytes.length) {
+  // The last frame may be the one that ends with zeros.
+  const written = zerosFrom(bytes)
+  while (offset < written) {
     const frame = frameAt(bytes, view, offset)
     if (frame === undefined) {
       const wholeAgainAt = nextWhole(bytes, view, offset)

@@ -8,42 +8,13 @@ import type { Upid } from "@felhom/domain/Upid"
 import type { Destruction, Mandate, SnapshotDestruction } from "@felhom/mandate/Mandate"
 import { MandateMint } from "@felhom/mandate/Mandate"
 import { Clock, Context, Effect, Either, Layer, Schema, type Scope } from "effect"
+import { type DesiredJournal, type GuestDestruction, makeDesiredJournal, type Written } from "./DesiredJournal.ts"
 import * as DurableLog from "./DurableLog.ts"
 import { DurableLogError } from "./DurableLogError.ts"
-import {
-  type AcceptedOp,
-  type IntendedCall,
-  JournalRecord,
-  type MadeGuest,
-  type MadeObject,
-  type OpOutcome
-} from "./JournalRecord.ts"
+import { NotOurs, OpOutOfOrder } from "./JournalError.ts"
+import { type AcceptedOp, JournalRecord, type MadeGuest, type MadeObject } from "./JournalRecord.ts"
 import { applied, emptyJournal, formatMade, type JournalState, type OpenOp, recordsOf } from "./JournalState.ts"
-
-/** The journal holds no record that this agent made the object, so it has no right to destroy it. */
-export class NotOurs extends Schema.TaggedError<NotOurs>()("NotOurs", {
-  object: Schema.String,
-  /** Its removal was begun before a restart, and may have been done: what has the name now may be somebody else's. */
-  removalBegun: Schema.optionalWith(Schema.Boolean, { default: () => false })
-}) {
-  override get message(): string {
-    return this.removalBegun
-      ? `${this.object} was being removed when the agent stopped, so what is there now may not be ours; look at it, and remove it by hand`
-      : `no record that this agent made ${this.object}; it is left alone`
-  }
-}
-
-/** The step can't follow what the journal holds of the op. Nothing was written. */
-export class OpOutOfOrder extends Schema.TaggedError<OpOutOfOrder>()("OpOutOfOrder", { detail: Schema.String }) {
-  override get message(): string {
-    return `${this.detail}; nothing is done for it`
-  }
-}
-
-/** The destruction of a whole guest. */
-export type GuestDestruction = Extract<Destruction, { readonly op: "guest.destroy" }>
-
-type Written = Effect.Effect<void, OpOutOfOrder | DurableLogError>
+import type { IntendedCall, OpOutcome } from "./JournalWords.ts"
 
 /**
  * What this agent is doing, from the moment that an op was accepted until its end was reported; and what it made itself, known
@@ -80,6 +51,8 @@ export class OpJournal extends Context.Tag("felhom/durable/OpJournal")<OpJournal
   ) => Effect.Effect<Mandate, NotOurs | DurableLogError>
   /** The object was seen to be gone: what has its name from now on is not ours. */
   readonly gone: (object: MadeObject) => Effect.Effect<void, DurableLogError>
+  /** What is done for a desired state, on the same log. */
+  readonly desired: DesiredJournal
 }>() {}
 
 const text = { decode: new TextDecoder(), encode: new TextEncoder() }
@@ -154,7 +127,8 @@ const makeOn = (
         return right(object, destruction, formatGuestRef(destruction.guest), true)
       },
       gone: (object) =>
-        Effect.suspend(() => state.made.has(formatMade(object)) ? note({ _tag: "gone", object }) : Effect.void)
+        Effect.suspend(() => state.made.has(formatMade(object)) ? note({ _tag: "gone", object }) : Effect.void),
+      desired: makeDesiredJournal({ put, hasRoom: paper.hasRoom, state: () => state, mint })
     })
   })
 
@@ -232,7 +206,23 @@ export const make = (
       made: (object, outcome) => use((journal) => journal.made(object, outcome)),
       own: (destruction) => use((journal) => journal.own(destruction)),
       ownGuest: (destruction, identity) => use((journal) => journal.ownGuest(destruction, identity)),
-      gone: (object) => use((journal) => journal.gone(object))
+      gone: (object) => use((journal) => journal.gone(object)),
+      desired: {
+        begun: (step) => use(({ desired }) => desired.begun(step)),
+        started: (step, upid) => use(({ desired }) => desired.started(step, upid)),
+        ended: (step, outcome) => use(({ desired }) => desired.ended(step, outcome)),
+        told: (step) => use(({ desired }) => desired.told(step)),
+        open: use(({ desired }) => desired.open),
+        counts: use(({ desired }) => desired.counts),
+        chosen: (key, guest, call) => use(({ desired }) => desired.chosen(key, guest, call)),
+        called: (key, upid) => use(({ desired }) => desired.called(key, upid)),
+        stands: (key, identity) => use(({ desired }) => desired.stands(key, identity)),
+        starting: (key) => use(({ desired }) => desired.starting(key)),
+        proven: (key) => use(({ desired }) => desired.proven(key)),
+        forgotten: (key) => use(({ desired }) => desired.forgotten(key)),
+        ownMade: (key, destruction, identity) => use(({ desired }) => desired.ownMade(key, destruction, identity)),
+        guests: use(({ desired }) => desired.guests)
+      }
     })
   })
 

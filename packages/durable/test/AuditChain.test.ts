@@ -203,9 +203,12 @@ describe("AuditChain", () => {
   it.effect("takes an entry that a crash cut off for no break, as nobody was told of it", () =>
     Effect.gen(function*() {
       const { model } = yield* fiveEntries
-      const verdict = yield* judged(bytesOn(model.present()).subarray(0, -3))
+      const bytes = bytesOn(model.present()).subarray(0, -3)
+      const verdict = yield* judged(bytes)
       expect([verdict.breaks, verdict.head.length]).toEqual([[], 4])
       expect(verdict.cutOff).toBeGreaterThan(100)
+      // Room that was made behind it was not cut off.
+      expect(yield* judged(Uint8Array.from([...bytes, ...new Uint8Array(64)]))).toEqual(verdict)
       expect(verdict.cutOff).toBeLessThan(bytesOn(model.present()).length / 2)
     }))
 

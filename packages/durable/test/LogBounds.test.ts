@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import * as DurableLog from "@felhom/durable/DurableLog"
-import { encodeFrame, encodeFrames, longestPayload, magic, parseLog } from "@felhom/durable/LogFormat"
+import { encodeFrame, encodeFrames, longestPayload, magic, parseLog, zerosFrom } from "@felhom/durable/LogFormat"
 import { Effect } from "effect"
 import { expect } from "vitest"
 import { makeModel } from "./ModelFileSystem.ts"
@@ -40,31 +40,38 @@ describe("records that come together", () => {
 })
 
 describe("a log", () => {
-  it.effect("knows how long its file is, from its beginning on and after a rewrite", () =>
-    Effect.gen(function*() {
-      const model = makeModel()
-      yield* on(
-        model,
-        Effect.gen(function*() {
-          const { log } = yield* openWords
-          const long = Effect.map(log.size, (size) => [size, model.present().get(path)?.length])
-          const same = Effect.map(long, ([size, found]) => expect(size).toBe(found))
-          yield* same
-          yield* log.append(word("a", 100))
-          yield* log.append(word("b", 50))
-          yield* same
-          yield* log.rewrite([word("b", 50)])
-          yield* same
-          yield* log.append(word("c", 7))
-          yield* same
-        })
-      )
-      yield* on(
-        model,
-        Effect.flatMap(openWords, ({ log }) =>
-          Effect.map(log.size, (size) => expect(size).toBe(model.present().get(path)?.length)))
-      )
-    }))
+  it.effect.each([1, 512])(
+    "knows how long its records are, with room made in steps of %i bytes",
+    (room) =>
+      Effect.gen(function*() {
+        const model = makeModel(new Map(), { room })
+        yield* on(
+          model,
+          Effect.gen(function*() {
+            const { log } = yield* openWords
+            const long = Effect.map(
+              log.size,
+              (size) => [size, zerosFrom(model.present().get(path) ?? new Uint8Array())]
+            )
+            const same = Effect.map(long, ([size, found]) => expect(size).toBe(found))
+            yield* same
+            yield* log.append(word("a", 100))
+            yield* log.append(word("b", 50))
+            yield* same
+            yield* log.rewrite([word("b", 50)])
+            yield* same
+            yield* log.append(word("c", 7))
+            yield* same
+            expect((model.present().get(path)?.length ?? 0) % room).toBe(0)
+          })
+        )
+        yield* on(
+          model,
+          Effect.flatMap(openWords, ({ log }) =>
+            Effect.map(log.size, (size) => expect(size).toBe(model.present().get(path)?.length)))
+        )
+      })
+  )
 
   it.effect("writes its id beside it once, and not at each start", () =>
     Effect.gen(function*() {
@@ -153,8 +160,24 @@ describe("a log's bytes", () => {
     }
   })
 
-  it("of zeros, of no record and of a frame that is longer than any are no frame", () => {
-    expect(parseLog(logOf(new Uint8Array(64))).end).toEqual({ _tag: "torn", offset: magic.length })
+  it("may have zeros behind them, which are room for more and nothing else", () => {
+    const zeros = new Uint8Array(64)
+    const one = encodeFrame([encode("one")])
+    const endsWithZeros = encodeFrame([new Uint8Array([1, 0, 0])])
+    for (const frames of [[], [one], [endsWithZeros], [one, endsWithZeros]]) {
+      const { end, records } = parseLog(logOf(...frames, zeros))
+      expect(end).toEqual({ _tag: "whole" })
+      expect(records).toEqual(parseLog(logOf(...frames)).records)
+      expect(records).toHaveLength(frames.length)
+    }
+    const offset = magic.length + one.length
+    expect(parseLog(logOf(one, one.subarray(0, -1), zeros)).end).toEqual({ _tag: "torn", offset })
+    expect(parseLog(logOf(one, zeros, one)).end).toEqual({ _tag: "damaged", offset, wholeAgainAt: offset + 64 })
+    expect(zerosFrom(logOf(one, zeros))).toBe(offset)
+    expect(zerosFrom(zeros)).toBe(0)
+  })
+
+  it("of no record and of a frame that is longer than any are no frame", () => {
     expect(parseLog(logOf(encodeFrame([]))).end).toEqual({ _tag: "torn", offset: magic.length })
     expect(parseLog(logOf(encodeFrame([new Uint8Array()]))).end).toEqual({ _tag: "torn", offset: magic.length })
     const longest = encodeFrame([word("a", longestPayload - 4)])

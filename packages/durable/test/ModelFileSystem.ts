@@ -7,9 +7,9 @@ export type Disk = ReadonlyMap<string, Uint8Array>
 
 type FileOp =
   | { readonly _tag: "truncate" }
-  | { readonly _tag: "append"; readonly bytes: Uint8Array }
-  /** An append that has answered, behind what was not synced. */
-  | { readonly _tag: "durable"; readonly bytes: Uint8Array }
+  | { readonly _tag: "write"; readonly at: number; readonly bytes: Uint8Array }
+  /** A write that has answered, behind what was not synced. */
+  | { readonly _tag: "durable"; readonly at: number; readonly bytes: Uint8Array }
 
 type Steps = typeof FileSteps.Service
 
@@ -45,12 +45,19 @@ const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return whole
 }
 
+const written = (content: Uint8Array, at: number, bytes: Uint8Array): Uint8Array => {
+  const whole = new Uint8Array(Math.max(content.length, at + bytes.length))
+  whole.set(content)
+  whole.set(bytes, at)
+  return whole
+}
+
 const applyTo = (content: Uint8Array, op: FileOp): Uint8Array =>
-  op._tag === "truncate" ? new Uint8Array(0) : concat([content, op.bytes])
+  op._tag === "truncate" ? new Uint8Array(0) : written(content, op.at, op.bytes)
 
 const contentOf = (inode: Inode): Uint8Array => inode.pending.reduce(applyTo, inode.durable)
 
-/** What may be left of one append: nothing, a part, zeros where data should be, data behind zeros, or all of it. */
+/** What may be left of one write: nothing, a part, zeros where data should be, data behind zeros, or all of it. */
 const remains = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
   const half = bytes.length >> 1
   const cuts = [...new Set([0, 1, 4, 7, 8, 9, 12, half, bytes.length - 1, bytes.length])].filter(
@@ -68,7 +75,7 @@ const remains = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
 /** What must be there at least, with and without the bytes that were not synced in front of a durable write. */
 const certainOf = (durable: Uint8Array, ops: ReadonlyArray<FileOp>): ReadonlyArray<Uint8Array> => [
   ops.reduce(applyTo, durable),
-  ops.map((op): FileOp => op._tag === "append" ? { ...op, bytes: new Uint8Array(op.bytes.length) } : op)
+  ops.map((op): FileOp => op._tag === "write" ? { ...op, bytes: new Uint8Array(op.bytes.length) } : op)
     .reduce(applyTo, durable)
 ]
 
@@ -83,7 +90,10 @@ const prefixesOf = (durable: Uint8Array, pending: ReadonlyArray<FileOp>): Readon
   const left = [durable]
   let content = durable
   for (const op of pending) {
-    if (op._tag === "append") left.push(...remains(op.bytes).map((part) => concat([content, part])))
+    if (op._tag === "write") {
+      const before = content
+      left.push(...remains(op.bytes).map((part) => written(before, op.at, part)))
+    }
     content = applyTo(content, op)
     left.push(content)
   }
@@ -149,11 +159,16 @@ export const modestSpace = 18 * 1024 * 1024
 
 /**
  * A file system that starts with this disk and keeps every moment of what is done to it; without `history` only what is there at
- * last, for a start that is not cut itself.
+ * last, for a start that is not cut itself. A durable write that goes beyond the end brings zeros along, up to a multiple of
+ * `room`.
  */
 export const makeModel = (
   disk: Disk = new Map(),
-  { history = true, plant }: { readonly history?: boolean; readonly plant?: Plant | undefined } = {}
+  { history = true, plant, room = 1 }: {
+    readonly history?: boolean
+    readonly plant?: Plant | undefined
+    readonly room?: number
+  } = {}
 ): Model => {
   let next = 0
   const inodes = new Map<number, Inode>()
@@ -216,34 +231,47 @@ export const makeModel = (
     return number
   }
 
-  const growing = (number: number, path: string): GrowingFile => ({
-    append: (bytes) =>
-      step(
-        "append to",
-        path,
-        () => change(number, { _tag: "append", bytes: bytes.slice() }),
-        (half) => half && change(number, { _tag: "append", bytes: bytes.slice(0, bytes.length >> 1) })
-      ),
-    sync: step("sync", path, () => {
-      inodes.set(number, { durable: contentOf(inodeOf(number)), pending: [] })
-    }),
-    appendDurably: (bytes) => {
-      const written = bytes.slice()
-      const part = (end: number) => change(number, { _tag: "append", bytes: written.slice(0, end) })
-      return step("append to", path, () => {
-        // While it has not answered, as much is open as of any other append.
-        const before = inodeOf(number)
-        part(written.length)
-        keep()
-        inodes.set(
-          number,
-          before.pending.length === 0
-            ? { durable: concat([before.durable, written]), pending: [] }
-            : { ...before, pending: [...before.pending, { _tag: "durable", bytes: written }] }
-        )
-      }, (half) => part(half ? written.length >> 1 : written.length))
+  const growing = (number: number, path: string): GrowingFile => {
+    let end = contentOf(inodeOf(number)).length
+    let roomEnd = end
+    /** Where so many more bytes go. */
+    const next = (length: number): number => {
+      end += length
+      return end - length
     }
-  })
+    const write = (at: number, bytes: Uint8Array) => change(number, { _tag: "write", at, bytes })
+    return {
+      append: (bytes) =>
+        Effect.suspend(() => {
+          const at = next(bytes.length)
+          return step("append to", path, () => write(at, bytes.slice()), (half) => {
+            if (half) write(at, bytes.slice(0, bytes.length >> 1))
+          })
+        }),
+      sync: step("sync", path, () => {
+        inodes.set(number, { durable: contentOf(inodeOf(number)), pending: [] })
+      }),
+      appendDurably: (bytes) =>
+        Effect.suspend(() => {
+          const at = next(bytes.length)
+          const more = end > roomEnd ? Math.ceil(end / room) * room - end : 0
+          if (end > roomEnd) roomEnd = end + more
+          const placed = concat([bytes, new Uint8Array(more)])
+          return step("append to", path, () => {
+            // While it has not answered, as much is open as of any other write.
+            const before = inodeOf(number)
+            write(at, placed)
+            keep()
+            inodes.set(
+              number,
+              before.pending.length === 0
+                ? { durable: written(before.durable, at, placed), pending: [] }
+                : { ...before, pending: [...before.pending, { _tag: "durable", at, bytes: placed }] }
+            )
+          }, (half) => write(at, half ? bytes.slice(0, bytes.length >> 1) : placed))
+        })
+    }
+  }
   const sound = FileSteps.of({
     read: (path) =>
       step(

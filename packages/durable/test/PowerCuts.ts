@@ -50,6 +50,9 @@ export interface Tally {
 /** So many different faults are written down; a broken store has thousands of each. */
 const mostKept = 20
 
+/** Some records fit into the room that another made for them. */
+const room = 256
+
 const shown = (disk: Disk): string =>
   [...disk].map(([name, bytes]) => `${name.slice(name.lastIndexOf("/") + 1)} ${bytes.length} B`).join(", ")
 
@@ -83,7 +86,7 @@ const cutEverywhere = <Found>(
         const known = starts.get(key)
         const found = known === undefined ?
           yield* Effect.orElseSucceed(
-            keeper.find(makeModel(disk, { plant, history: false })),
+            keeper.find(makeModel(disk, { plant, history: false, room })),
             () => null
           ) :
           known
@@ -128,7 +131,7 @@ export const powerCuts = <Found>(
     const lost: Array<string> = []
     const refused: Array<string> = []
     while (states < campaign.states) {
-      const model = makeModel(disk, { plant })
+      const model = makeModel(disk, { plant, room })
       const promised = yield* keeper.live(model, random)
       const cut = yield* cutEverywhere(keeper, model, promised, random, plant)
       lives += 1

@@ -9,6 +9,7 @@ import { AlarmStore } from "./AlarmStore.ts"
 import { concernsOf } from "./Attention.ts"
 import type { Concern } from "./Concern.ts"
 import { Database } from "./Database.ts"
+import { desiredConcerns, type DesiredSides, desiredSides, desiredStanding } from "./DesiredStandings.ts"
 import { InventoryFacts, ReportFacts } from "./HostFacts.ts"
 import { HubUptime } from "./HubUptime.ts"
 import { opConcerns } from "./OpConcerns.ts"
@@ -69,6 +70,7 @@ interface Present {
   readonly refusals: ReadonlyMap<string, ReadonlyArray<Concern>>
   readonly ops: ReadonlyMap<string, ReadonlyArray<Concern>>
   readonly behind: ReadonlyMap<string, Behind>
+  readonly desired: ReadonlyMap<string, DesiredSides>
   readonly alarms: ReadonlyArray<KeptAlarm>
   readonly successors: ReadonlyMap<string, string>
 }
@@ -100,6 +102,7 @@ const judged = (row: Row, present: Present): JudgedHost => {
     ...(present.refusals.get(id) ?? []),
     ...(present.ops.get(id) ?? []),
     ...behindConcern(present.behind.get(id), row.lastSeen),
+    ...desiredConcerns(present.desired.get(id), row.lastSeen),
     ...concernsOf({
       presence,
       silence: now - row.lastSeen,
@@ -141,7 +144,8 @@ const judged = (row: Row, present: Present): JudgedHost => {
         acknowledged === undefined ? [] : [`${sentence} (${acknowledged})`]
       ),
       retiredAt: row.retiredAt,
-      signersBehind: present.behind.get(id)?.standing ?? null
+      signersBehind: present.behind.get(id)?.standing ?? null,
+      desired: desiredStanding(present.desired.get(id))
     }
   }
 }
@@ -224,6 +228,7 @@ const make = Effect.gen(function*() {
         refusals: yield* refusals.concerns,
         ops: yield* opConcerns(database, now),
         behind: yield* hostsBehind(database),
+        desired: yield* desiredSides(database),
         alarms: yield* book.open,
         successors: yield* successors
       }

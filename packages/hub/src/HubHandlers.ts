@@ -14,6 +14,8 @@ import type { AlarmWatch } from "./AlarmWatch.ts"
 import { hostLayer, operatorLayer } from "./Authorization.ts"
 import type { Challenges } from "./Challenges.ts"
 import type { Database } from "./Database.ts"
+import type { DesiredBook } from "./DesiredBook.ts"
+import * as DesiredHandlers from "./DesiredHandlers.ts"
 import { administrationLayer, enrolmentLayer } from "./EnrolmentHandlers.ts"
 import type { EnrolmentTokens } from "./EnrolmentTokens.ts"
 import type { ExpectedHosts } from "./ExpectedHosts.ts"
@@ -52,7 +54,8 @@ const reportsLayer: Layer.Layer<
           Effect.provideService(limitedByToken, RateLimit, limits),
           Effect.flatMap(
             HostPrincipal,
-            (principal) => desk.take(path.hostId, NodeHttpServerRequest.toIncomingMessage(request), principal)
+            (principal) =>
+              desk.take(path.hostId, NodeHttpServerRequest.toIncomingMessage(request), { principal, remembered: null })
           )
         ))
     })
@@ -110,6 +113,7 @@ export type Services =
   | ExpectedHosts
   | OpQueue
   | SignersChain
+  | DesiredBook
   | Outbox
   | TwinWatch
   | Ed25519
@@ -123,6 +127,7 @@ export const layer: Layer.Layer<HttpApi.Api, never, Services> = HttpApiBuilder.a
     AlarmHandlers.layer,
     OpHandlers.layer,
     SignersHandlers.layer,
+    DesiredHandlers.layer,
     reportsLayer,
     hostsLayer,
     enrolmentLayer,

@@ -7,6 +7,7 @@ import {
   HttpServerRequest
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
+import { longestDesired } from "@felhom/domain/DesiredDocument"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer, type Server } from "node:https"
@@ -83,11 +84,18 @@ const signedLimit = 512 * 1024
 
 const isSigned = /^\/api\/v1\/(?:hosts\/[0-9a-f]{32}\/ops|signers)$/
 
+/** What is wished for a host, with what people call its guests. */
+const desiredLimit = longestDesired + signedLimit
+
+const isDesired = /^\/api\/v1\/hosts\/[0-9a-f]{32}\/desired$/
+
+const limitFor = (url: string): number =>
+  isSigned.test(url) ? signedLimit : isDesired.test(url) ? desiredLimit : bodyLimit
+
 const boundedBodies = HttpMiddleware.make((app) =>
   Effect.flatMap(
     HttpServerRequest.HttpServerRequest,
-    ({ url }) =>
-      HttpServerRequest.withMaxBodySize(app, Option.some(FileSystem.Size(isSigned.test(url) ? signedLimit : bodyLimit)))
+    ({ url }) => HttpServerRequest.withMaxBodySize(app, Option.some(FileSystem.Size(limitFor(url))))
   )
 )
 

@@ -1,6 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 import { alarmTables } from "./AlarmTables.ts"
+import { desiredTables } from "./DesiredTables.ts"
 import { historyTables } from "./HistoryTables.ts"
 import { opTables } from "./OpTables.ts"
 import { signersTables } from "./SignersTables.ts"
@@ -142,5 +143,6 @@ export const migrations: Record<string, Migration> = {
   "0003_history_in_points": statements(...historyTables),
   "0004_alarms_notices_and_restores": statements(...alarmTables),
   "0005_signed_ops": statements(...opTables),
-  "0006_signers_and_what_hosts_said_of_ops": statements(...signersTables)
+  "0006_signers_and_what_hosts_said_of_ops": statements(...signersTables),
+  "0007_what_hosts_are_wished_to_be": statements(...desiredTables)
 }

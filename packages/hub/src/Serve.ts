@@ -12,6 +12,7 @@ import * as CachedEd25519 from "./CachedEd25519.ts"
 import * as Challenges from "./Challenges.ts"
 import * as Database from "./Database.ts"
 import { DataFolder } from "./DataFolder.ts"
+import * as DesiredBook from "./DesiredBook.ts"
 import * as EnrolmentTokens from "./EnrolmentTokens.ts"
 import * as ExpectedHosts from "./ExpectedHosts.ts"
 import * as HistoryStore from "./HistoryStore.ts"
@@ -70,8 +71,9 @@ export const layer = (
     Layer.merge(StoreCap.running),
     Layer.provide(AlarmWatch.layer(options.name ?? hostname())),
     Layer.provide([Outbox.layer, ExpectedHosts.layer]),
-    Layer.provide([StoreEpoch.layer, HistoryStore.layer, HostStore.layer, ReportDesk.layer, Challenges.layer]),
-    Layer.provide([Ingest.layer, ReportAdmission.layer, OpQueue.layer, SignersChain.layer]),
+    Layer.provide([HistoryStore.layer, HostStore.layer, ReportDesk.layer, Challenges.layer]),
+    Layer.provide([Ingest.layer, ReportAdmission.layer, OpQueue.layer, SignersChain.layer, DesiredBook.layer]),
+    Layer.provide(StoreEpoch.layer),
     Layer.provide([EnrolmentTokens.layer, HostKeyStore.layer, TwinWatch.layer, RateLimit.layer]),
     Layer.provide(HostJudge.layer),
     Layer.provide([AlarmStore.layer, AlarmBook.layer, HubUptime.layer]),

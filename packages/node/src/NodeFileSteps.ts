@@ -37,14 +37,20 @@ const writeWhole = (
     }
   })
 
+/**
+ * A file that grows has the file system write down where its new bytes are, beside the bytes themselves. So the write that goes
+ * beyond what is there brings zeros up to the next multiple of this along, and those after it go into that room.
+ */
+const roomStep = 64 * 1024
+
 /** One trip to the thread pool, where a write and an fdatasync would take two; the handle is one with O_DSYNC. */
 const writeDurably = (
   handle: FileHandle,
   path: string,
-  bytes: Uint8Array,
-  position: number
+  place: () => { readonly bytes: Uint8Array; readonly position: number }
 ): Effect.Effect<void, DurableFileError> =>
   Effect.async((resume) => {
+    const { bytes, position } = place()
     const failed = (error: unknown) => resume(Effect.fail(fileFailure("append to", path)(error)))
     try {
       write(handle.fd, bytes, 0, bytes.length, position, (error, written) => {
@@ -100,10 +106,19 @@ export const fileSteps: typeof FileSteps.Service = FileSteps.of({
           end += bytes.length
           return at
         }
+        let room = 0
+        const place = (bytes: Uint8Array) => {
+          const position = next(bytes)
+          if (end <= room) return { bytes, position }
+          room = Math.ceil(end / roomStep) * roomStep
+          const longer = new Uint8Array(room - position)
+          longer.set(bytes)
+          return { bytes: longer, position }
+        }
         return {
           append: (bytes) => Effect.suspend(() => writeWhole(handle, path, bytes, next(bytes))),
           sync: syncData(handle, path),
-          appendDurably: (bytes) => Effect.suspend(() => writeDurably(durable, path, bytes, next(bytes)))
+          appendDurably: (bytes) => writeDurably(durable, path, () => place(bytes))
         }
       })
     ),

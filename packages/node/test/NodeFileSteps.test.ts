@@ -8,6 +8,12 @@ import { temporaryFolder } from "./TemporaryFolder.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
+/** How long the file is, and what stands in front of the zeros at its end. */
+const content = (path: string) => {
+  const whole = readFileSync(path, "latin1")
+  return { length: whole.length, text: whole.replace(/\0+$/, "") }
+}
+
 const target = (fd: string): string | undefined => {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`)
@@ -56,11 +62,36 @@ layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durabl
         yield* file.appendDurably(bytes("two "))
         yield* file.append(bytes("three "))
         yield* file.appendDurably(bytes("four"))
-        expect(readFileSync(path, "utf8")).toBe("one two three four")
+        expect(content(path)).toEqual({ length: 65_536, text: "one two three four" })
         const synced = openFlags(path).map((flags) => (flags & constants.O_DSYNC) !== 0)
         expect(synced.toSorted()).toEqual([false, true])
       }))
       expect(openFlags(path)).toEqual([])
+    }))
+
+  it.scoped("make room by the durable write that goes beyond what there is, and write into it then", () =>
+    Effect.gen(function*() {
+      const files = yield* FileSteps
+      const path = join(yield* temporaryFolder, "log")
+      const file = yield* files.create(path)
+      yield* file.append(bytes("a".repeat(10)))
+      expect(content(path).length).toBe(10)
+      const room = 65_536
+      for (
+        const [letter, count, length] of [
+          ["b", 1, room],
+          ["c", room - 11, room],
+          ["d", 1, 2 * room],
+          ["e", 3 * room - 1, 4 * room]
+        ] as const
+      ) {
+        yield* file.appendDurably(bytes(letter.repeat(count)))
+        const now = content(path)
+        expect(now.length).toBe(length)
+        expect(now.text.endsWith(letter)).toBe(true)
+      }
+      const runs = content(path).text.match(/(.)\1*/gs)?.map((run) => `${run.charAt(0)}${run.length}`)
+      expect(runs).toEqual(["a10", "b1", `c${room - 11}`, "d1", `e${3 * room - 1}`])
     }))
 
   it.scoped("say which of them failed, on which path, with the system's word", () =>

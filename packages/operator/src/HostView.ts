@@ -1,6 +1,6 @@
 import type { Guest } from "@felhom/domain/Guest"
 import type { HostEvent } from "@felhom/domain/HostEvent"
-import type { NodeSample } from "@felhom/domain/HostReport"
+import type { DesiredStatus, NodeSample } from "@felhom/domain/HostReport"
 import type { HostDetail } from "@felhom/domain/HubApi"
 import { humanBytes, humanDuration, humanShare } from "@felhom/domain/HumanText"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
@@ -138,6 +138,27 @@ const load = (node: NodeSample): string =>
     `root ${usedOf(node.rootUsed, node.rootTotal)}`
   ].join(", ")
 
+/** How it stands to what is wished for it, by its own word; nothing where nothing is. */
+const desiredLine = (status: DesiredStatus | null): ReadonlyArray<ReadonlyArray<Cell>> => {
+  if (status === null) return []
+  const { blocked, compared, drift, stale, version } = status
+  const how = compared === false
+    ? "nothing was held against it"
+    : drift.length + blocked.length === 0
+    ? "all is as wished"
+    : `${drift.length} differ, ${blocked.length} blocked`
+  return [[
+    toned(
+      stale || blocked.length > 0 ? "warning" : "dim",
+      `goes by version ${version} of what is wished for it: ${how}${
+        stale ? "; it has run out, and nothing new is begun" : ""
+      }`
+    )
+  ]]
+}
+
+const desiredColumns: ReadonlyArray<Column> = [{ title: "SUBJECT", atMost: 40 }, { title: "WHY", atMost: 600 }]
+
 const header = ({ inventory, samples, summary }: HostDetail, now: number, colours: boolean): ReadonlyArray<string> => {
   const { host } = summary
   const behind = behindText(summary)
@@ -150,6 +171,7 @@ const header = ({ inventory, samples, summary }: HostDetail, now: number, colour
     ...(samples.node.state === "ok" ? [[load(samples.node.value)]] : []),
     ...(inventory?.hold === true ? [[toned("warning", "on hold: nothing new is started on this host")]] : []),
     ...(behind === undefined ? [] : [[toned("warning", `by the hub's word, it ${behind}`)]]),
+    ...desiredLine(inventory?.desired ?? null),
     ...summary.attention.map((sentence) => [toned("bad", "! "), sentence])
   ]
   return lines.map((line) => line.map((cell) => paint(cell, colours)).join(""))
@@ -227,6 +249,18 @@ export const renderHost = (
     ),
     ...titled("Disks", diskColumns, valueOf(inventory?.disks).map(diskRow), colours),
     ...titled("Not readable", [{ title: "WHAT" }, { title: "WHY", atMost: 200 }], unreadable(detail), colours),
+    ...titled(
+      "Differs from what is wished",
+      desiredColumns,
+      (inventory?.desired?.drift ?? []).map(({ reason, subject }) => [subject, reason]),
+      colours
+    ),
+    ...titled(
+      "Blocked",
+      desiredColumns,
+      (inventory?.desired?.blocked ?? []).map(({ reason, subject }) => [subject, reason]),
+      colours
+    ),
     ...titled("Last events", eventColumns, events.map((event) => eventRow(event, now)), colours)
   ]
 }

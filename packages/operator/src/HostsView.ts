@@ -47,6 +47,20 @@ const state = ({ acknowledged, attention, retiredAt }: HostSummary): Cell =>
     ? toned("warning", "acknowledged")
     : toned("good", "ok")
 
+/** How a host stands to what is wished for it; a column that stands there once anything is wished for any host. */
+const desiredText = ({ desired }: HostSummary): Cell => {
+  if (desired === null) return toned("dim", "-")
+  const { blocked, drift, latest, stale, version } = desired
+  if (stale) return toned("bad", "run out")
+  if (latest !== null && version !== latest) {
+    return toned("warning", version === 0 ? `${latest} not taken` : `${version}, not ${latest}`)
+  }
+  if (drift === null) return `has ${version}`
+  return drift + blocked === 0
+    ? toned("good", "as wished")
+    : toned("warning", [`${drift} differ`, ...(blocked === 0 ? [] : [`${blocked} blocked`])].join(", "))
+}
+
 const row = (summary: HostSummary, now: number): ReadonlyArray<Cell> => [
   toned("strong", summary.host.node),
   summary.host.id.slice(0, shortIdLength),
@@ -125,11 +139,22 @@ export const renderHosts = (
   now: number,
   colours: boolean
 ): ReadonlyArray<string> => [
-  ...(hosts.length + expected.length === 0 ? ["no host has ever reported to this hub"] : renderTable(
-    columns,
-    [...hosts.map((host) => row(host, now)), ...expected.map((host) => expectedRow(host, now))],
-    colours
-  )),
+  ...(hosts.length + expected.length === 0
+    ? ["no host has ever reported to this hub"]
+    : hosts.every(({ desired }) => desired === null)
+    ? renderTable(
+      columns,
+      [...hosts.map((host) => row(host, now)), ...expected.map((host) => expectedRow(host, now))],
+      colours
+    )
+    : renderTable(
+      [...columns, { title: "DESIRED" }],
+      [
+        ...hosts.map((host) => [...row(host, now), desiredText(host)]),
+        ...expected.map((host) => [...expectedRow(host, now), toned("dim", "-")])
+      ],
+      colours
+    )),
   ...section(
     "Needs attention",
     "bad",

@@ -111,7 +111,8 @@ const make = Effect.gen(function*() {
   const content = Option.isSome(path) ? yield* read(path.value) : ""
   const keys = yield* parse(Option.getOrElse(path, () => ""), content)
   const seenText = Option.isSome(path) ? yield* read(seenFile(path.value)) : ""
-  const seen = seenText === "" ? {} : yield* Schema.decode(Seen)(seenText).pipe(
+  // Of several hosts that are looked at in one run none is forgotten.
+  let seen: typeof Seen.Type["hosts"] = seenText === "" ? {} : yield* Schema.decode(Seen)(seenText).pipe(
     Effect.map(({ hosts }) => hosts),
     Effect.mapError(() =>
       usage(
@@ -156,14 +157,17 @@ const make = Effect.gen(function*() {
         yield* replace(file, kept.join("\n"))
         const { [found.host]: _, ...others } = seen
         yield* replace(seenFile(file), `${JSON.stringify({ hosts: others })}\n`)
+        seen = others
         return found
       }),
     lastSeen: (host) => Option.fromNullable(seen[host]),
     remember: (host, last) =>
-      Effect.flatMap(
-        place,
-        (file) => replace(seenFile(file), `${JSON.stringify({ hosts: { ...seen, [host]: last } })}\n`)
-      )
+      Effect.gen(function*() {
+        const file = yield* place
+        const next = { ...seen, [host]: last }
+        yield* replace(seenFile(file), `${JSON.stringify({ hosts: next })}\n`)
+        seen = next
+      })
   })
 })
 

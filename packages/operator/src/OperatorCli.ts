@@ -5,6 +5,10 @@ import { version } from "@felhom/domain/Version"
 import { Clock, Console, Effect, Option } from "effect"
 import { alarmCommands } from "./AlarmCommands.ts"
 import { connectionOptions } from "./Connection.ts"
+import { applyCommand } from "./desired/ApplyCommand.ts"
+import { desiredCommand } from "./desired/DesiredCommand.ts"
+import { schemaCommand } from "./desired/SchemaCommand.ts"
+import { whyCommand } from "./desired/WhyCommand.ts"
 import { findHost, wanted } from "./FindHost.ts"
 import { historyCommand } from "./HistoryCommand.ts"
 import { hostsCommand } from "./HostsCommand.ts"
@@ -92,6 +96,10 @@ const command = felhom.pipe(
     opCommand,
     ...opsCommands,
     signersCommand,
+    applyCommand,
+    desiredCommand,
+    schemaCommand,
+    whyCommand,
     verifyCommand
   ])
 )

@@ -3,6 +3,7 @@ import { layer as durableFile } from "@felhom/node/NodeDurableFile"
 import { Config, Console, Context, Effect, Option } from "effect"
 import { type Connection, connection, type ConnectionOptions, connectionOptions } from "./Connection.ts"
 import * as HubAdmin from "./HubAdmin.ts"
+import * as HubDesired from "./HubDesired.ts"
 import { noticeStore } from "./HubMemory.ts"
 import * as HubOps from "./HubOps.ts"
 import * as HubReader from "./HubReader.ts"
@@ -54,6 +55,13 @@ export const withAdmin = <A, E, R>(options: ConnectionOptions, use: Effect.Effec
   Effect.flatMap(
     checked(options),
     (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), [HubReader.layer(hub), HubAdmin.layer(hub)])
+  )
+
+/** The same, for what hosts are wished to be, and what became of it. */
+export const withDesired = <A, E, R>(options: ConnectionOptions, use: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    checked(options),
+    (hub) => Effect.provide(Effect.zipRight(withMemory(hub), use), [HubReader.layer(hub), HubDesired.layer(hub)])
   )
 
 /** The same, for what people sign: ops, and lists of signers. */

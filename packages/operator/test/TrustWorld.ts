@@ -72,7 +72,12 @@ export const makePerson = (hub: Hub, token: Redacted.Redacted) =>
     }
     const felhom = (
       args: ReadonlyArray<string>,
-      options: { readonly types?: string; readonly environment?: { readonly [name: string]: string } } = {}
+      options: {
+        readonly types?: string
+        readonly environment?: { readonly [name: string]: string }
+        /** Goes on while the person thinks. */
+        readonly meanwhile?: Effect.Effect<void>
+      } = {}
     ) =>
       Effect.gen(function*() {
         const console = yield* Effect.console
@@ -93,7 +98,7 @@ export const makePerson = (hub: Hub, token: Redacted.Redacted) =>
         Effect.provideService(IsTerminal, false),
         Effect.provideService(Input, {
           secret: () => Effect.succeed(Redacted.make(options.types ?? "")),
-          line: () => Effect.succeed(options.types ?? "")
+          line: () => Effect.as(options.meanwhile ?? Effect.void, options.types ?? "")
         }),
         Effect.provide(NodeContext.layer)
       )

@@ -15,12 +15,16 @@ export interface NetworkCards {
 export interface ContainerShape {
   readonly hostname?: string
   readonly cores?: number
+  readonly cpulimit?: number
+  readonly cpuunits?: number
   readonly memory?: number
   readonly swap?: number
   readonly nameserver?: string
   readonly searchdomain?: string
   readonly onboot?: boolean
   readonly startup?: string
+  /** False takes an archive's away: what is made by half must not be kept from being removed. */
+  readonly protection?: boolean
   readonly description?: string
   readonly tags?: ReadonlyArray<string>
 }
@@ -35,12 +39,15 @@ export interface NewRootVolume {
 export const shapeParameters = (shape: ContainerShape): Parameters => ({
   hostname: shape.hostname,
   cores: shape.cores,
+  cpulimit: shape.cpulimit,
+  cpuunits: shape.cpuunits,
   memory: shape.memory,
   swap: shape.swap,
   nameserver: shape.nameserver,
   searchdomain: shape.searchdomain,
   onboot: shape.onboot,
   startup: shape.startup,
+  protection: shape.protection,
   description: shape.description,
   tags: shape.tags === undefined || shape.tags.length === 0 ? undefined : shape.tags.join(";")
 })

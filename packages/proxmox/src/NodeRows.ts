@@ -141,6 +141,32 @@ export const DiskRow = Schema.Struct({
 export type DiskRow = typeof DiskRow.Type
 
 /**
+ * A thin pool of LVM's; bytes. It keeps its books in `metadata`: when those are full, every guest on it stands still, however
+ * much room for data is left.
+ *
+ * @see platform-facts 1.8
+ */
+export const ThinPoolRow = Schema.Struct({
+  vg: Schema.String,
+  lv: Schema.String,
+  lv_size: numberOrNull,
+  used: numberOrNull,
+  metadata_size: numberOrNull,
+  metadata_used: numberOrNull
+})
+export type ThinPoolRow = typeof ThinPoolRow.Type
+
+/** A `ThinPoolRow` as it is nearly always written. */
+export const plainThinPoolRow: Plain.Plain<ThinPoolRow> = Plain.record<ThinPoolRow>({
+  vg: Plain.text,
+  lv: Plain.text,
+  lv_size: plainNumber,
+  used: plainNumber,
+  metadata_size: plainNumber,
+  metadata_used: plainNumber
+})
+
+/**
  * What the asking token may do, by path. A privilege is held when its key is there; the value only says whether it is
  * inherited below that path.
  *

@@ -192,6 +192,7 @@ const reads: ReadonlyArray<Case> = [
     call: (client) => client.smart("/dev/sda", { healthOnly: true }),
     sent: "GET /nodes/demo-felhom/disks/smart?disk=%2Fdev%2Fsda&healthonly=1"
   },
+  { what: "thin pools", call: (client) => client.thinPools, sent: "GET /nodes/demo-felhom/disks/lvmthin" },
   { what: "backup jobs", call: (client) => client.backupJobs, sent: "GET /cluster/backup" },
   { what: "a volume", call: (client) => client.volumeAttributes(archive), sent: `GET ${archivePath}` },
   {

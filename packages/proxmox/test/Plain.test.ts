@@ -1,6 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { GuestResource, plainGuestResource } from "@felhom/proxmox/GuestRows"
-import { NodeRow, NodeStatus, plainNodeRow, plainNodeStatus } from "@felhom/proxmox/NodeRows"
+import {
+  NodeRow,
+  NodeStatus,
+  plainNodeRow,
+  plainNodeStatus,
+  plainThinPoolRow,
+  ThinPoolRow
+} from "@felhom/proxmox/NodeRows"
 import type { Plain } from "@felhom/proxmox/Plain"
 import { plainStorageResource, plainStorageRow, StorageResource, StorageRow } from "@felhom/proxmox/StorageRows"
 import { Either, FastCheck, Option, Predicate, Schema } from "effect"
@@ -43,6 +50,18 @@ const kinds: ReadonlyArray<Kind> = [
     plainStorageResource,
     rowsOf(/cluster\/resources/, "storage")
   ),
+  // As `lvs` tells it (pve-storage LVMPlugin): nobody recorded a host with one.
+  kind("a thin pool", ThinPoolRow, plainThinPoolRow, [{
+    vg: "pve",
+    lv: "data",
+    lv_size: 367_259_279_360,
+    lv_state: "a",
+    lv_type: "t",
+    used: 12_853_074_777,
+    metadata_size: 3_749_707_776,
+    metadata_used: 41_621_756,
+    ctime: "1795304787"
+  }]),
   kind("a storage of the node", StorageRow, plainStorageRow, rowsOf(/\/nodes\/[^/]+\/storage(\?|$)/))
 ]
 

@@ -118,6 +118,28 @@ describe("on a simulated host", () => {
       expect(yield* client.guestStatus(tiny)).toMatchObject({ status: "stopped", lock: null })
     })).pipe(Effect.provide(host())))
 
+  it.effect("a number is free or taken, whether by a container or a machine", () =>
+    passing(Effect.gen(function*() {
+      const client = yield* ProxmoxClient
+      expect(yield* Effect.forEach([111, 200, 9999], (vmid) => client.vmidIsFree(Vmid.make(vmid))))
+        .toEqual([true, false, false])
+    })).pipe(Effect.provide(host())))
+
+  it.effect("a thin pool is read with what it keeps its books in", () =>
+    passing(Effect.gen(function*() {
+      const [client, sim] = [yield* ProxmoxClient, yield* PveSim]
+      expect(yield* client.thinPools).toEqual({ rows: [], unreadable: [] })
+      const config = { type: "lvmthin", vgname: "pve", thinpool: "data", content: "images,rootdir" }
+      yield* sim.change({ _tag: "storage.set", storage: "local-lvm", config })
+      yield* sim.change({ _tag: "storage.metadata", storage: "local-lvm", used: 1_000_000 })
+      const { rows: [pool] } = yield* client.thinPools
+      const { rows } = yield* client.storages
+      const storage = rows.find((one) => one.storage === "local-lvm")
+      expect(pool).toMatchObject({ vg: "pve", lv: "data", lv_size: storage?.total, used: storage?.used })
+      expect(pool).toMatchObject({ metadata_used: 1_000_000 })
+      expect(pool?.metadata_size).toBeGreaterThanOrEqual(2 ** 30)
+    })).pipe(Effect.provide(host())))
+
   it.effect("what is read about host and rights is read whole", () =>
     passing(Effect.gen(function*() {
       const client = yield* ProxmoxClient

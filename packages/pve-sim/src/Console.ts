@@ -233,6 +233,7 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
       case "storage.remove":
       case "storage.avail":
       case "storage.size":
+      case "storage.metadata":
       case "storage.written":
       case "storage.filled":
       case "storage.mounted":

@@ -70,6 +70,8 @@ export const ConsoleChange = Schema.Union(
    * The file system below a storage, or at a path, is another one: bytes that it holds at most, and bytes that are left on it.
    */
   Schema.TaggedStruct("storage.size", { storage: Schema.NonEmptyString, total: Schema.Int, avail: Schema.Int }),
+  /** Bytes that the thin pool below a storage has in use for its books. */
+  Schema.TaggedStruct("storage.metadata", { storage: Schema.NonEmptyString, used: Schema.NonNegativeInt }),
   /** A file at the path takes all that is left on its storage. */
   Schema.TaggedStruct("storage.filled", { path: Schema.NonEmptyString }),
   /** `mount` and `umount`: storages below the path come and go. */

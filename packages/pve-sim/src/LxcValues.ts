@@ -52,7 +52,8 @@ const namesOn = (type: string, vmid: number, bytes: number): readonly [start: st
     : [`${vmid}/${start}`, isSubvolume ? ".subvol" : ".raw"]
 }
 
-const freeVolumeName = (machine: Machine, vmid: number, storage: string, bytes: number): string => {
+/** The volid that a guest's next volume on a storage gets. */
+export const freeVolumeName = (machine: Machine, vmid: number, storage: string, bytes: number): string => {
   const taken = new Set(
     (machine.content.get(storage) ?? []).flatMap(({ volid }) =>
       /-(\d+)-disk-(\d+)(?:\.|$)/.exec(volid)?.slice(1).join() ?? []

@@ -10,6 +10,7 @@ import { type Guest, makeGuest } from "./Guest.ts"
 import type { RequestCount } from "./SimWire.ts"
 import { loadStorages, type StorageState } from "./StorageState.ts"
 import { TaskTable } from "./TaskTable.ts"
+import { loadThinPools, type ThinPool } from "./ThinPools.ts"
 import { loadContent, type Volume } from "./Volume.ts"
 import type { World } from "./World.ts"
 
@@ -38,6 +39,8 @@ export interface Machine {
   readonly tasks: TaskTable
   readonly guests: Map<number, Guest>
   readonly storages: Map<string, StorageState>
+  /** By `VG/LV`. */
+  readonly thinPools: Map<string, ThinPool>
   /** Held by the one vzdump that works; all others wait for it (platform-facts 6.3). */
   readonly vzdumpLock: FileLock
   /** What goes wrong on this host. */
@@ -164,6 +167,7 @@ const makeNode = (options: MachineOptions): Effect.Effect<Machine, never, Scope.
       if (given.lock !== null) guest.file.current.values.set("lock", given.lock)
       return [given.vmid, guest] as const
     }))
+    const storages = loadStorages(world)
     const counts = new Map<string, { method: string; path: string; count: number }>()
     return {
       node: world.node,
@@ -174,7 +178,8 @@ const makeNode = (options: MachineOptions): Effect.Effect<Machine, never, Scope.
       access,
       tasks,
       guests,
-      storages: loadStorages(world),
+      storages,
+      thinPools: loadThinPools(world, storages.values()),
       vzdumpLock: new FileLock("/var/run/vzdump.lock", speed),
       scope,
       faults,

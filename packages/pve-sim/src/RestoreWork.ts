@@ -6,15 +6,16 @@ import { unpackCommand } from "./BackupTarget.ts"
 import { missing } from "./Endpoint.ts"
 import { formatLog, tarTotals } from "./FileSystemLog.ts"
 import { bytesOf, type Guest, isRawKey, isTemplate, makeGuest, setRunning, volumesOf } from "./Guest.ts"
-import { emptySection } from "./GuestFile.ts"
+import { emptySection, type GuestSection } from "./GuestFile.ts"
 import { bridgeRefusal } from "./LxcPermissions.ts"
 import { mountProperties } from "./LxcSchema.ts"
-import { allocateVolume, mountOf, withFreshHwaddr } from "./LxcValues.ts"
+import { allocateVolume, freeVolumeName, mountOf, withFreshHwaddr } from "./LxcValues.ts"
 import { type Machine, nowSeconds, randomUuid } from "./Machine.ts"
 import { start } from "./PowerWork.ts"
 import { readProperties } from "./PropertyFormat.ts"
 import { typeOf } from "./StorageState.ts"
 import { TaskFailure, type Worker } from "./TaskTable.ts"
+import { poolTrouble } from "./ThinPools.ts"
 import type { Archive } from "./Volume.ts"
 import { fail } from "./WorkerChecks.ts"
 
@@ -145,8 +146,12 @@ const ownVolumes = (guest: Guest): ReadonlyArray<string> => {
   return named.filter((volid) => volid.includes(`:${guest.vmid}/`))
 }
 
-const merge = (job: Provision, archived: Guest | undefined, guest: Guest, unprivileged: boolean): void => {
-  const { current } = guest.file
+const merge = (
+  job: Provision,
+  archived: Guest | undefined,
+  current: GuestSection,
+  unprivileged: boolean
+): void => {
   const wasUnprivileged = archived?.file.current.values.get("unprivileged") === "1"
   for (const [key, value] of archived?.file.current.values ?? []) {
     const left = /^(?:digest|rootfs|snapshots|unprivileged|parent|template|lock|mp\d+|unused\d+)$/.test(key) ||
@@ -160,12 +165,12 @@ const merge = (job: Provision, archived: Guest | undefined, guest: Guest, unpriv
 }
 
 /** The address of every archived card is made anew, and a card of the request is thrown away (platform-facts 11, item 2). */
-const renewCards = (machine: Machine, archived: Guest, guest: Guest): Effect.Effect<void> =>
+const renewCards = (machine: Machine, archived: Guest, { values }: GuestSection): Effect.Effect<void> =>
   Effect.forEach(
     Array.from(archived.file.current.values).filter(([key]) => /^net\d+$/.test(key)),
     ([key, text]) =>
       Effect.map(withFreshHwaddr(machine, text), (fresh) => {
-        guest.file.current.values.set(key, fresh)
+        values.set(key, fresh)
       }),
     { discard: true }
   )
@@ -225,6 +230,16 @@ const warnOfRawLines = (worker: Worker, archived: Guest | undefined) =>
     yield* worker.log("--------------------------------")
   })
 
+/** A template is missed only when its volume has been made: the look at its kind before that says so and goes on. */
+const templateThere = (machine: Machine, worker: Worker, { restore, source }: Provision) =>
+  Effect.gen(function*() {
+    const volumes = machine.content.get(source.slice(0, source.indexOf(":"))) ?? []
+    if (restore || volumes.some(({ volid }) => volid === source)) return
+    const missed = `volume '${source}' does not exist`
+    yield* worker.log(missed)
+    return yield* fail(missed)
+  })
+
 /** From here on the old guest is lost, whatever happens (platform-facts 5.7). */
 const replace = (
   machine: Machine,
@@ -236,6 +251,8 @@ const replace = (
 ) =>
   Effect.gen(function*() {
     const { archive, archived, planned, unprivileged } = prepared
+    const current: GuestSection = { ...emptySection(), description: job.description }
+    for (const [key, value] of job.given) if (!isVolumeKey(key)) current.values.set(key, value)
     const made: Array<string> = []
     const lose = Effect.sync(() => {
       dropVolumes(machine, made)
@@ -243,12 +260,17 @@ const replace = (
     })
     yield* Effect.gen(function*() {
       for (const one of planned) {
+        const next = freeVolumeName(machine, job.vmid, one.storage, one.bytes)
+        const full = poolTrouble(machine, one.storage, next.slice(next.indexOf(":") + 1))
+        if (full !== undefined) return yield* fail(full)
         const volid = allocateVolume(machine, job.vmid, one.storage, one.bytes, yield* nowSeconds)
         made.push(volid)
         yield* format(machine, worker, volid, one)
-        guest.file.current.values.set(one.key, mountOf(volid, one.options, one.bytes))
+        current.values.set(one.key, mountOf(volid, one.options, one.bytes))
       }
       if (old !== undefined) dropVolumes(machine, ownVolumes(old).filter((volid) => !made.includes(volid)))
+      machine.guests.set(job.vmid, guest)
+      yield* templateThere(machine, worker, job)
       if (job.restore) yield* worker.log(`restoring '${job.source}' now..`)
       const root = planned.find(({ key }) => key === "rootfs")
       const hollow = yield* unpack(machine, worker, job, archive, root)
@@ -261,10 +283,10 @@ const replace = (
         yield* worker.log("Falling back to amd64.")
         yield* worker.log("Use `pct set VMID --arch ARCH` to change.")
       }
-      merge(job, archived, guest, unprivileged)
-      if (job.unique && archived !== undefined) yield* renewCards(machine, archived, guest)
-      if (archived !== undefined && isTemplate(archived)) guest.file.current.values.set("template", "1")
-      guest.file.current.values.delete("lock")
+      merge(job, archived, current, unprivileged)
+      if (job.unique && archived !== undefined) yield* renewCards(machine, archived, current)
+      if (archived !== undefined && isTemplate(archived)) current.values.set("template", "1")
+      guest.file.current = current
     }).pipe(Effect.tapError(() => lose))
   })
 
@@ -275,21 +297,20 @@ const replace = (
 export const provision = (machine: Machine, worker: Worker, job: Provision): Effect.Effect<void, TaskFailure> =>
   Effect.gen(function*() {
     const old = machine.guests.get(job.vmid)
-    const guest = makeGuest({ vmid: job.vmid, type: "lxc", configFile: "", speed: machine.speed })
-    guest.file.current = { ...emptySection(), description: job.description }
-    for (const [key, value] of job.given) if (!isVolumeKey(key)) guest.file.current.values.set(key, value)
-    guest.file.current.values.set("lock", "create")
-    // The id is taken as soon as the task runs; an old guest only gets the lock until there is no way back.
+    const fresh = makeGuest({ vmid: job.vmid, type: "lxc", configFile: "lock: create\n", speed: machine.speed })
+    const guest = old === undefined ? fresh : { ...fresh, fileLock: old.fileLock }
+    // The id is taken before the work begins, and until its end nothing but the lock stands in the file of a new guest.
     if (old === undefined) machine.guests.set(job.vmid, guest)
     else old.file.current.values.set("lock", "create")
     const giveBack = Effect.sync(() => {
       if (old === undefined) machine.guests.delete(job.vmid)
       else old.file.current.values.delete("lock")
     })
-    const prepared = yield* prepare(machine, worker, job, old).pipe(Effect.tapError(() => giveBack))
-    setRunning(guest, false, yield* Clock.currentTimeMillis, 0)
-    machine.guests.set(job.vmid, guest)
-    yield* replace(machine, worker, job, guest, old, prepared)
+    yield* guest.fileLock.hold(fail, worker)(Effect.gen(function*() {
+      const prepared = yield* prepare(machine, worker, job, old).pipe(Effect.tapError(() => giveBack))
+      setRunning(guest, false, yield* Clock.currentTimeMillis, 0)
+      yield* replace(machine, worker, job, guest, old, prepared)
+    }))
     if (job.start) yield* start(machine, worker, guest)
   }).pipe(
     Effect.mapError((failure) =>

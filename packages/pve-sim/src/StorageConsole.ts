@@ -4,6 +4,7 @@ import { type ConsoleChange, ConsoleRefused } from "./ConsoleChange.ts"
 import { removeVolume } from "./GuestBackup.ts"
 import type { Machine } from "./Machine.ts"
 import { occupy, pathOf, type StorageState } from "./StorageState.ts"
+import { poolOf, withPool } from "./ThinPools.ts"
 import type { Archive } from "./Volume.ts"
 
 type StorageChange = Extract<
@@ -56,7 +57,7 @@ const set = (machine: Machine, storage: string, config: { readonly [key: string]
   const root = Array.from(machine.storages.values())
     .filter((one) => pathOf(one) !== "" && path.startsWith(`${pathOf(one)}/`))
     .toSorted((a, b) => pathOf(b).length - pathOf(a).length)[0] ?? Array.from(machine.storages.values())[0]
-  machine.storages.set(storage, {
+  const added: StorageState = {
     storage,
     here: machine.node,
     config,
@@ -66,7 +67,9 @@ const set = (machine: Machine, storage: string, config: { readonly [key: string]
     active: isMounted(machine, config) ? 1 : 0,
     shared: 0,
     files: new Map()
-  })
+  }
+  machine.storages.set(storage, added)
+  withPool(machine.thinPools, added, machine.world.taken_at_unix.time)
   machine.content.set(storage, machine.content.get(storage) ?? [])
 }
 
@@ -146,6 +149,12 @@ export const apply = (machine: Machine, change: StorageChange): Effect.Effect<vo
           state.avail = Math.min(change.avail, change.total)
           state.used = state.total - state.avail
         }
+        return
+      }
+      case "storage.metadata": {
+        const pool = poolOf(machine, change.storage)
+        if (pool === undefined) return yield* new ConsoleRefused({ reason: "no-such-storage", what: change.storage })
+        pool.metadata_used = Math.min(change.used, pool.metadata_size)
         return
       }
       case "storage.written":

@@ -89,6 +89,19 @@ export const World = Schema.Struct({
     { default: () => [] }
   ),
   disks: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
+  /** LVM's thin pools as `GET …/disks/lvmthin` gives them; a thin storage without its pool here has one of its own size. */
+  thin_pools: Schema.optionalWith(
+    Schema.Array(Schema.Struct({
+      vg: Schema.String,
+      lv: Schema.String,
+      lv_size: Schema.Int,
+      used: Schema.Int,
+      metadata_size: Schema.Int,
+      metadata_used: Schema.Int,
+      ctime: Schema.optionalWith(Schema.NumberFromString, { default: () => 0 })
+    })),
+    { default: () => [] }
+  ),
   network: Schema.optionalWith(Schema.Array(OpenRecord), { default: () => [] }),
   roles: Schema.Record({ key: Schema.String, value: Names }),
   acl: Schema.Array(AclEntry),

@@ -118,3 +118,60 @@ it.effect("a virtual machine's hardware is changed by its own rules", () =>
     expect((yield* ask("GET", `${node}/qemu/200/config`)).data)
       .toMatchObject({ net0: "virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1" })
   }).pipe(sixteen))
+
+it.effect("a thin pool is told with all that lvs says of it, to whoever may look at the host", () =>
+  Effect.gen(function*() {
+    const sim = yield* PveSim
+    const thinPools = (token = "agent") => ask("GET", `${node}/disks/lvmthin`, undefined, token)
+    expect((yield* thinPools()).data).toEqual([])
+    const config = { type: "lvmthin", vgname: "pve", thinpool: "data", content: "images,rootdir" }
+    yield* sim.change({ _tag: "storage.set", storage: "thin", config })
+    yield* sim.change({ _tag: "storage.size", storage: "thin", total: 2 ** 38, avail: 2 ** 37 })
+    yield* sim.change({ _tag: "storage.metadata", storage: "thin", used: 12345 })
+    expect(rows((yield* thinPools()).data)).toEqual([{
+      vg: "pve",
+      lv: "data",
+      lv_size: 2 ** 38,
+      lv_state: "a",
+      lv_type: "t",
+      used: 2 ** 37,
+      metadata_size: expect.any(Number),
+      metadata_used: 12345,
+      ctime: expect.stringMatching(/^\d+$/)
+    }])
+    expect((yield* thinPools("noacl")).reason).toBe("Permission check failed (/, Sys.Audit)")
+    expect(yield* Effect.flip(sim.change({ _tag: "storage.metadata", storage: "local", used: 1 })))
+      .toMatchObject({ reason: "no-such-storage" })
+  }).pipe(sixteen))
+
+it.effect("a template that is not there is missed in the task, when the volume is made already, and nothing is left", () =>
+  Effect.gen(function*() {
+    const create = yield* ask(
+      "POST",
+      `${node}/lxc`,
+      "vmid=777&ostemplate=local%3Avztmpl%2Fgone.tar.gz&storage=ctstore&ostype=unmanaged"
+    )
+    yield* TestClock.adjust("1 minute")
+    expect((yield* statusOf(upidOf(create))).data).toMatchObject({
+      exitstatus: "unable to create CT 777 - volume 'local:vztmpl/gone.tar.gz' does not exist"
+    })
+    expect((yield* ask("GET", `${node}/lxc/777/config`)).status).toBe(500)
+    expect(rows((yield* ask("GET", `${node}/storage/ctstore/content?vmid=777`)).data)).toEqual([])
+  }).pipe(sixteen))
+
+it.effect("while a guest is made there is its lock and nothing else, and nobody can write to it", () =>
+  Effect.gen(function*() {
+    const sim = yield* PveSim
+    yield* ask(
+      "POST",
+      `${node}/lxc`,
+      "vmid=777&ostemplate=local%3Avztmpl%2Ffelhom-tiny_1.0-1_amd64.tar.gz&storage=ctstore&ostype=unmanaged&memory=64"
+    )
+    yield* TestClock.adjust("10 millis")
+    expect((yield* ask("GET", `${node}/lxc/777/config`)).data).toEqual({ lock: "create", digest: expect.any(String) })
+    yield* sim.change({ _tag: "node.reboot" })
+    yield* TestClock.adjust("1 minute")
+    // What a power failure cuts off stays as it is, and no token can clear it (platform-facts 4.5, 5.8).
+    expect((yield* ask("GET", `${node}/lxc/777/config`)).data).toEqual({ lock: "create", digest: expect.any(String) })
+    expect((yield* ask("DELETE", `${node}/lxc/777`)).reason).toBe("CT is locked (create)")
+  }).pipe(sixteen))

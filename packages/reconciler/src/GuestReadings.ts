@@ -1,6 +1,6 @@
 import { configHash, type GuestConfig, guestIdentity, trimDescription } from "@felhom/domain/GuestConfig"
 import type { Crypto } from "@felhom/domain/port/Crypto"
-import { formatGuestRef } from "@felhom/domain/ProxmoxId"
+import { formatGuestRef, type GuestRef } from "@felhom/domain/ProxmoxId"
 import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
 import { type EpochMillis, now } from "@felhom/domain/Time"
 import type { GuestResource } from "@felhom/proxmox/GuestRows"
@@ -17,6 +17,8 @@ interface Kept {
   /** Proxmox's digest when the snapshots were read: it covers them too (platform-facts 5.9). */
   readonly snapshotsDigest: unknown
   readonly reading: GuestReading
+  /** As Proxmox answered it, pending changes merged in; null where it could not be read. */
+  readonly config: GuestConfig | null
 }
 
 // Reading a configuration costs the host a request, so it is read again only when the guest's row changed, when a task changed
@@ -105,7 +107,8 @@ const readOne = (due: Due, before: ShownBefore): Effect.Effect<Kept, never, Prox
         readAt,
         parent: kept?.parent,
         snapshotsDigest: null,
-        reading: { config: unavailable, snapshots }
+        reading: { config: unavailable, snapshots },
+        config: null
       }
     }
     const config = read.right
@@ -118,7 +121,8 @@ const readOne = (due: Due, before: ShownBefore): Effect.Effect<Kept, never, Prox
       reading: {
         config: yield* configSection(before, row.type, config, readAt),
         snapshots: again || kept === undefined ? yield* readSnapshots(row, readAt) : kept.reading.snapshots
-      }
+      },
+      config
     }
   })
 
@@ -126,16 +130,19 @@ const readOne = (due: Due, before: ShownBefore): Effect.Effect<Kept, never, Prox
 const dueOf = (
   rows: ReadonlyArray<GuestResource>,
   memory: ReadonlyMap<string, Kept>,
-  tasks: ReadonlyArray<EndedTask>
+  tasks: ReadonlyArray<EndedTask>,
+  doubtful: ReadonlySet<string>
 ): ReadonlyArray<Due> => {
   const [configs, snapshots] = [configsChanged(tasks), snapshotsChanged(tasks)]
   const all = rows.map((row): Due => {
-    const kept = memory.get(formatGuestRef(row))
+    const key = formatGuestRef(row)
+    const kept = memory.get(key)
     const number = String(row.vmid)
     return {
       row,
       kept,
-      config: kept?.reading.config.state !== "ok" || kept.row !== rowText(row) || configs.has(number),
+      config: kept?.reading.config.state !== "ok" || kept.row !== rowText(row) || configs.has(number) ||
+        doubtful.has(key),
       snapshots: snapshots.has(number) || kept?.reading.snapshots.state !== "ok",
       turn: false
     }
@@ -151,32 +158,53 @@ const dueOf = (
     .filter(({ config, snapshots: listing }) => config || listing)
 }
 
-/**
- * Reads guests' configurations and snapshots, and keeps what need not be read again; by `type/vmid`, one for each row. `tasks`
- * are those that ended since the last time.
- */
-export const makeGuestReadings: Effect.Effect<
-  (rows: ReadonlyArray<GuestResource>, tasks: ReadonlyArray<EndedTask>) => Effect.Effect<
-    ReadonlyMap<string, GuestReading>,
-    never,
-    ProxmoxClient | Crypto
-  >
-> = Effect.map(Ref.make<ReadonlyMap<string, Kept>>(new Map()), (memory) => {
-  const before: ShownBefore = { lxc: new WeakMap(), qemu: new WeakMap() }
-  return (rows, tasks) =>
-    Effect.gen(function*() {
-      const kept = yield* Ref.get(memory)
-      const due = dueOf(rows, kept, tasks)
-      const fresh = yield* Effect.forEach(
-        due,
-        (one) => Effect.map(readOne(one, before), (reading) => [formatGuestRef(one.row), reading] as const),
-        // One takes no fibers of its own, and most cycles have but one.
-        { concurrency: Math.min(2, Math.max(1, due.length)) }
-      )
-      // Guests that are gone are forgotten: a new one under the same number must not inherit anything.
-      const present = new Set(rows.map(formatGuestRef))
-      const all = new Map([...kept, ...fresh].filter(([key]) => present.has(key)))
-      yield* Ref.set(memory, all)
-      return new Map([...all].map(([key, { reading }]) => [key, reading]))
-    })
-})
+/** What is known of the guests in a list. */
+export interface GuestReadings {
+  /** By `type/vmid`, one for each row. */
+  readonly readings: ReadonlyMap<string, GuestReading>
+  /** By `type/vmid`, pending changes merged in; of those whose configuration could be read. */
+  readonly configs: ReadonlyMap<string, GuestConfig>
+}
+
+/** Reads guests, and keeps what need not be read again. */
+export interface GuestReader {
+  /** `tasks` are those that ended since the last time. */
+  readonly read: (
+    rows: ReadonlyArray<GuestResource>,
+    tasks: ReadonlyArray<EndedTask>
+  ) => Effect.Effect<GuestReadings, never, ProxmoxClient | Crypto>
+  /** This guest's configuration was changed, or may have been: it is read anew the next time. */
+  readonly doubt: (ref: GuestRef) => Effect.Effect<void>
+}
+
+export const makeGuestReader: Effect.Effect<GuestReader> = Effect.map(
+  Ref.make<ReadonlyMap<string, Kept>>(new Map()),
+  (memory) => {
+    const before: ShownBefore = { lxc: new WeakMap(), qemu: new WeakMap() }
+    const doubtful = new Set<string>()
+    return {
+      doubt: (ref) => Effect.sync(() => void doubtful.add(formatGuestRef(ref))),
+      read: (rows, tasks) =>
+        Effect.gen(function*() {
+          const kept = yield* Ref.get(memory)
+          const due = dueOf(rows, kept, tasks, doubtful)
+          // What is doubted from now on may have changed after it was read.
+          doubtful.clear()
+          const fresh = yield* Effect.forEach(
+            due,
+            (one) => Effect.map(readOne(one, before), (reading) => [formatGuestRef(one.row), reading] as const),
+            // One takes no fibers of its own, and most cycles have but one.
+            { concurrency: Math.min(2, Math.max(1, due.length)) }
+          )
+          // Guests that are gone are forgotten: a new one under the same number must not inherit anything.
+          const present = new Set(rows.map(formatGuestRef))
+          const all = [...new Map([...kept, ...fresh])].filter(([key]) => present.has(key))
+          yield* Ref.set(memory, new Map(all))
+          return {
+            readings: new Map(all.map(([key, { reading }]) => [key, reading])),
+            configs: new Map(all.flatMap(([key, { config }]) => (config === null ? [] : [[key, config]])))
+          }
+        })
+    }
+  }
+)

@@ -12,7 +12,7 @@ import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError, ProxmoxReason } from "@felhom/proxmox/ProxmoxError"
 import type { StorageRow } from "@felhom/proxmox/StorageRows"
 import { Context, Data, Effect, Layer, Ref } from "effect"
-import { makeGuestReadings } from "./GuestReadings.ts"
+import { makeGuestReader } from "./GuestReadings.ts"
 import { backupOf, diskOf, guestOf, guestSampleOf, nodeSampleOf, storageOf, storageUsageOf } from "./InventoryRows.ts"
 import type { Observation, ProxmoxCondition } from "./Observation.ts"
 import { explainMissing } from "./Rights.ts"
@@ -138,7 +138,7 @@ export const make: Effect.Effect<Context.Tag.Service<Observer>, never, Needs> = 
   const context = yield* Effect.context<Needs>()
   const client = yield* ProxmoxClient
   const privileged = yield* Privileged
-  const readGuests = yield* makeGuestReadings
+  const reader = yield* makeGuestReader
   const endedTasks = yield* makeTaskWatch
   const readDisks = yield* makeHeld(section(Effect.flatMap(client.disks(), (listing) => listed(listing, diskOf))))
   const storageRows = yield* Ref.make<Section<ReadonlyArray<StorageRow>>>(sectionUnavailable("not read yet"))
@@ -178,31 +178,29 @@ export const make: Effect.Effect<Context.Tag.Service<Observer>, never, Needs> = 
 
   const readGuestRows = section(Effect.gen(function*() {
     const { guests, unreadable } = yield* client.clusterResources
-    const rows = yield* listed({ rows: guests.filter((row) => row.node === client.node), unreadable }, (row) => row)
+    const everywhere = yield* listed({ rows: guests, unreadable }, (row) => row)
+    const rows = everywhere.filter((row) => row.node === client.node)
     const permissions = rows.length === 0 ? yield* rights : undefined
     if (permissions !== undefined && blindTo(permissions, "/vms", ["VM.Audit"])) {
       return yield* new Unreadable({ message: blindness(permissions, "/vms", "VM.Audit", client.tokenId) })
     }
-    return rows
+    return { everywhere, rows }
   }))
 
   const whole = (status: NodeStatus | undefined, statusSection: Section<NodeStatus>) =>
     Effect.gen(function*() {
       // First of all, so that what ends while the rest is read is told the next time.
       const tasks = yield* endedTasks
-      const rows = yield* readGuestRows
+      const listing = yield* readGuestRows
+      const rows = mapSection(listing, (value) => value.rows)
       const storages = yield* readStorages
       yield* Ref.set(storageRows, storages)
-      const guests: Section<ReadonlyArray<Guest>> = rows.state === "ok"
-        ? yield* Effect.map(readGuests(rows.value, tasks), (readings) =>
-          sectionOk(
-            rows.readAt,
-            rows.value.flatMap((row) => {
-              const reading = readings.get(formatGuestRef(row))
-              return reading === undefined ? [] : [guestOf(row, reading)]
-            })
-          ))
-        : rows
+      const read = rows.state === "ok" ? yield* reader.read(rows.value, tasks) : undefined
+      const guests: Section<ReadonlyArray<Guest>> = mapSection(rows, (value) =>
+        value.flatMap((row) => {
+          const reading = read?.readings.get(formatGuestRef(row))
+          return reading === undefined ? [] : [guestOf(row, reading)]
+        }))
       const inventory: Inventory = {
         guests,
         storages: mapSection(storages, (value) => value.map(storageOf)),
@@ -227,7 +225,16 @@ export const make: Effect.Effect<Context.Tag.Service<Observer>, never, Needs> = 
         kernel: status?.["current-kernel"]?.release ?? status?.kversion ?? null,
         inventory,
         samples,
-        sections
+        sections,
+        ...(listing.state !== "ok" || storages.state !== "ok" || read === undefined ? {} : {
+          seen: {
+            node: client.node,
+            guests: listing.value.everywhere,
+            configs: read.configs,
+            storages: storages.value,
+            doubt: reader.doubt
+          }
+        })
       }
     })
 

@@ -2,6 +2,7 @@ import type { AuditHead } from "@felhom/domain/AuditEntry"
 import type { Envelope } from "@felhom/domain/Envelope"
 import type { DesiredStatus, TrustStatus } from "@felhom/domain/HostReport"
 import { type Section, sectionUnavailable } from "@felhom/domain/Section"
+import type { Observation } from "@felhom/reconciler/Observation"
 import { Effect } from "effect"
 
 /** What a hub hands to a host: signed ops, versions of the fleet's signers, a desired state, and what its clock said. */
@@ -16,6 +17,8 @@ export interface OpDesk {
   /** Null: the host can't say, and takes no signed op. */
   readonly trust: Effect.Effect<TrustStatus | null>
   readonly desired: Effect.Effect<DesiredStatus | null>
+  /** Holds what was just seen against the desired state, and begins what may be done for it beside the loop. */
+  readonly pursue: (observation: Observation) => Effect.Effect<void>
   readonly audit: Effect.Effect<Section<AuditHead>>
   /** Ends when there is something that the hub should hear of at once. */
   readonly urgent: Effect.Effect<void>
@@ -26,6 +29,7 @@ const without = (takes: "later" | "no", why: string): OpDesk => ({
   received: () => Effect.void,
   trust: Effect.succeed(null),
   desired: Effect.succeed(null),
+  pursue: () => Effect.void,
   audit: Effect.succeed(sectionUnavailable(why)),
   urgent: Effect.never
 })

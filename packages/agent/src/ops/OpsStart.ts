@@ -21,6 +21,7 @@ import * as OpJournal from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
 import { Mandate } from "@felhom/mandate/Mandate"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
+import { fileStamps } from "@felhom/node/NodeFileStamps"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import * as NodeSignatureCrypto from "@felhom/node/NodeSignatureCrypto"
 import type { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
@@ -31,6 +32,8 @@ import * as Executor from "@felhom/reconciler/op/Executor"
 import * as LocalOps from "@felhom/reconciler/op/LocalOps"
 import * as OpIntake from "@felhom/reconciler/op/OpIntake"
 import * as OpNews from "@felhom/reconciler/op/OpNews"
+import * as Pursuit from "@felhom/reconciler/pursuit/Pursuit"
+import * as PursuitNews from "@felhom/reconciler/pursuit/PursuitNews"
 import * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
 import * as TrustNews from "@felhom/reconciler/trust/TrustNews"
 import { Context, Effect, Either, ExecutionStrategy, Scope } from "effect"
@@ -48,6 +51,8 @@ export interface OpsPlaces {
 }
 
 type Surrounding = ProxmoxClient | TaskWaiter | StateFile | Crypto
+/** The host's disk, and what checks signatures. */
+type Ports = DurableFile | FileSteps | SignatureCrypto
 
 // Each of these makes the services of one concern in one effect: a layer for each would take longer to put together than what they
 // make of it.
@@ -72,7 +77,8 @@ const makeRules = (places: OpsPlaces) =>
       Context.add(Signers.Signers, yield* Signers.make(places.signers)),
       Context.add(HubTime.HubTime, yield* HubTime.make),
       Context.add(OpNews.OpNews, yield* OpNews.make),
-      Context.add(TrustNews.TrustNews, yield* TrustNews.make)
+      Context.add(TrustNews.TrustNews, yield* TrustNews.make),
+      Context.add(PursuitNews.PursuitNews, yield* PursuitNews.make)
     )
   })
 
@@ -100,28 +106,17 @@ const makeIntakes = (host: DesiredIntake.DesiredHost) =>
 /** All that the words of operators and of a hub take on this host, over the stores in its state folder, whose lock the caller holds. */
 const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost) =>
   Effect.gen(function*() {
-    const disk = Context.make(FileSteps, NodeFileSteps.fileSteps).pipe(
-      Context.add(DurableFile, NodeDurableFile.make())
-    )
     // Made first, so it is closed last: whatever is under way is given up before the records are closed.
     const storesScope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-    const stores = yield* makeStores(places.stateDirectory).pipe(Scope.extend(storesScope), Effect.provide(disk))
-    const rules = Context.merge(
-      stores,
-      yield* Effect.provide(makeRules(places), Context.merge(stores, disk))
-    )
-    const judges = Context.merge(
-      rules,
-      yield* Effect.provide(
-        makeJudges(host.id),
-        Context.add(rules, SignatureCrypto, NodeSignatureCrypto.signatureCrypto)
-      )
-    )
-    return Context.mergeAll(
+    const stores = yield* Scope.extend(makeStores(places.stateDirectory), storesScope)
+    const rules = Context.merge(stores, yield* Effect.provide(makeRules(places), stores))
+    const judges = Context.merge(rules, yield* Effect.provide(makeJudges(host.id), rules))
+    const hands = Context.mergeAll(
       judges,
       yield* Effect.provide(makeHands, judges),
       yield* Effect.provide(makeIntakes(host), judges)
     )
+    return Context.add(hands, Pursuit.Pursuit, yield* Effect.provide(Pursuit.make, hands))
   })
 
 const auditSection = ({ head }: typeof AuditChain.AuditChain.Service) =>
@@ -158,10 +153,10 @@ const begun = (bootId: string | null) =>
   )
 
 /**
- * Opens what signed ops take: the stores, root's files, the executor with what it left open, and the socket by which root asks.
- * Each of these that can't be had is said in the log, and the others go on. It ends with the scope.
+ * Opens what signed ops take, over whatever disk it is given: the stores, root's files, and the executor with what it left open.
+ * `stampsOf` tells whether files have changed, as `fileStamps` does. It ends with the scope.
  */
-export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrounding | Scope.Scope> =>
+export const openDesk = (places: OpsPlaces, stampsOf: typeof fileStamps) =>
   Effect.gen(function*() {
     const state = yield* StateFile
     const context = yield* makeServices(places, state.host)
@@ -173,15 +168,20 @@ export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrou
       const hubTime = yield* HubTime.HubTime
       const executor = yield* Executor.Executor
       const news = yield* OpNews.OpNews
+      const pursuit = yield* Pursuit.Pursuit
       const trust = yield* makeTrustStatus([
         places.signers.allowed,
         places.signers.revoked.path,
         places.policyFile,
         Hold.fileIn(places.stateDirectory)
-      ])
+      ], stampsOf)
       yield* Effect.catchAll(
         executor.recover,
         (error) => Effect.logError("the journal can't be read, so no signed op is taken", error.message)
+      )
+      yield* Effect.catchAll(
+        pursuit.recover,
+        (error) => Effect.logError("the journal can't be read, so nothing is done for a desired state", error.message)
       )
       const opened: OpDesk = {
         takes: "yes",
@@ -193,13 +193,30 @@ export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrou
             Effect.zipRight(handed.desired === undefined ? Effect.void : desired.fromHub(handed.desired))
           ),
         trust,
-        desired: desired.status,
+        desired: pursuit.status,
+        pursue: pursuit.pursue,
         audit: auditSection(yield* AuditChain.AuditChain),
         urgent: news.urgent
       }
       return opened
     })
-    const opened = yield* Effect.provide(desk, context)
+    return { desk: yield* Effect.provide(desk, context), context }
+  })
+
+const nodePorts = (): Context.Context<Ports> =>
+  Context.make(FileSteps, NodeFileSteps.fileSteps).pipe(
+    Context.add(DurableFile, NodeDurableFile.make()),
+    Context.add(SignatureCrypto, NodeSignatureCrypto.signatureCrypto)
+  )
+
+/**
+ * Opens the desk over this host's own disk, and the socket by which root asks. Each of these that can't be had is said in the log,
+ * and the others go on. It ends with the scope.
+ */
+export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrounding | Scope.Scope> =>
+  Effect.gen(function*() {
+    const { context, desk } = yield* Effect.provide(openDesk(places, fileStamps), nodePorts())
+    const state = yield* StateFile
     const crypto = yield* Crypto
     yield* serveAdmin(
       places.runtimeDirectory,
@@ -210,5 +227,5 @@ export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrou
           Effect.provideService(StateFile, state)
         )
     )
-    return opened
+    return desk
   })

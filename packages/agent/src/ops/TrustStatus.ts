@@ -5,7 +5,7 @@ import * as Signers from "@felhom/authz/Signers"
 import type { SignersStatus, TrustStatus } from "@felhom/domain/HostReport"
 import * as Hold from "@felhom/durable/Hold"
 import * as NonceStore from "@felhom/durable/NonceStore"
-import { fileStamps } from "@felhom/node/NodeFileStamps"
+import type { fileStamps } from "@felhom/node/NodeFileStamps"
 import * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
 import { Clock, Context, Effect, Either, Option } from "effect"
 
@@ -55,7 +55,8 @@ type Needs =
 
 const trustFrom = (
   context: Context.Context<Needs>,
-  files: ReadonlyArray<string>
+  files: ReadonlyArray<string>,
+  stampsOf: typeof fileStamps
 ): Effect.Effect<TrustStatus | null> => {
   const nonces = Context.get(context, NonceStore.NonceStore)
   const signersFiles = Context.get(context, Signers.Signers)
@@ -70,7 +71,7 @@ const trustFrom = (
   const origin: Effect.Effect<Option.Option<Origin>> = Effect.option(Effect.gen(function*() {
     const fleet = Option.getOrUndefined(yield* acceptedSigners.current)
     const widened = Option.getOrUndefined(yield* acceptedPolicy.current)
-    return { stamps: fileStamps(files, yield* Clock.currentTimeMillis), fleet, widened }
+    return { stamps: stampsOf(files, yield* Clock.currentTimeMillis), fleet, widened }
   }))
 
   // The files were looked at before: one that changes while they are read is read once more.
@@ -117,6 +118,7 @@ const trustFrom = (
  * again once one of them has changed; whoever decides on an op reads them anew each time.
  */
 export const makeTrustStatus = (
-  files: ReadonlyArray<string>
+  files: ReadonlyArray<string>,
+  stampsOf: typeof fileStamps
 ): Effect.Effect<Effect.Effect<TrustStatus | null>, never, Needs> =>
-  Effect.map(Effect.context<Needs>(), (context) => trustFrom(context, files))
+  Effect.map(Effect.context<Needs>(), (context) => trustFrom(context, files, stampsOf))

@@ -1,7 +1,7 @@
 import { displayTextWithin } from "@felhom/domain/DisplayText"
 import type { Judged, Verdict } from "@felhom/reconciler/plan/Gate"
-import { spokenRef, spokenType } from "@felhom/reconciler/plan/ObservedHost"
 import type { PlanNote, PlanStep, StepGuest } from "@felhom/reconciler/plan/PlanStep"
+import { guestWords, stepWords, valueWords } from "@felhom/reconciler/plan/StepWords"
 
 /** What `felhom-agent plan` shows. */
 export interface PlanView {
@@ -15,37 +15,9 @@ export interface PlanView {
 const time = (at: number): string => new Date(at).toISOString()
 const shown = (text: string): string => displayTextWithin(text, 200)
 
-const whom = ({ identity, name, ref, type }: StepGuest): string => {
-  const called = name === null ? "" : ` (${shown(name)})`
-  return ref === null
-    ? `${identity.key === null ? "a" : "new"} ${spokenType[type]}${called}`
-    : `${spokenRef(ref)}${called}`
-}
+const whom = (guest: StepGuest): string => shown(guestWords(guest))
 
-const wordsFor = (step: PlanStep): string => {
-  if (step.class === "needs-signature") return "is not wished for"
-  if (step.class === "not-possible") return "can't be as wished"
-  const { action } = step
-  switch (action.kind) {
-    case "guest.shutdown":
-      return "shut down"
-    case "guest.start":
-      return "start"
-    case "guest.make":
-      return "make"
-    case "volume.grow":
-      return `grow ${action.volume}`
-    case "config.set":
-    case "config.clear":
-      return `change ${action.key}`
-  }
-}
-
-const values = ({ new: wished, old }: PlanStep): string => {
-  if (old === null && wished === null) return ""
-  const one = (value: string | null) => (value === null ? "(none)" : displayTextWithin(value, 60))
-  return `: ${one(old)} -> ${one(wished)}`
-}
+const values = (step: PlanStep): string => valueWords(step, (text) => displayTextWithin(text, 60))
 
 const answers: { readonly [answer in Verdict["answer"]]: string } = {
   go: "go",
@@ -64,7 +36,7 @@ const because = (step: PlanStep, verdict: Verdict): ReadonlyArray<string> => [
 ]
 
 const stepLines = ({ step, verdict }: Judged, index: number): ReadonlyArray<string> => [
-  `${String(index + 1).padStart(3)}  ${answers[verdict.answer].padEnd(4)}  ${whom(step.guest)}: ${wordsFor(step)}${
+  `${String(index + 1).padStart(3)}  ${answers[verdict.answer].padEnd(4)}  ${whom(step.guest)}: ${stepWords(step)}${
     values(step)
   }`,
   ...because(step, verdict).map((line) => `           ${line}`)

@@ -13,8 +13,9 @@ import { EpochMillis } from "@felhom/domain/Time"
 import { Hold, type HoldState } from "@felhom/durable/Hold"
 import type { OpenOp } from "@felhom/durable/JournalState"
 import { NonceStore } from "@felhom/durable/NonceStore"
-import { OpJournal } from "@felhom/durable/OpJournal"
+import { layerMemory, OpJournal } from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
+import { Mandate } from "@felhom/mandate/Mandate"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
 import { Executor } from "@felhom/reconciler/op/Executor"
@@ -48,7 +49,10 @@ const servedWith = (open: ReadonlyArray<OpenOp>) =>
           }),
         release: Ref.set(held, Option.none())
       }),
-      Layer.mock(OpJournal, { open: Effect.succeed(open) }),
+      Layer.effect(OpJournal, Effect.map(OpJournal, (journal) => ({ ...journal, open: Effect.succeed(open) }))).pipe(
+        Layer.provide(layerMemory),
+        Layer.provide(Mandate.mintLayer)
+      ),
       Layer.mock(Executor, {
         waiting: Effect.succeed(new Map([[OpId.make("a".repeat(32)), "lxc/101 is locked (backup)"]]))
       }),

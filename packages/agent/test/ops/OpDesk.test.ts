@@ -85,6 +85,7 @@ describe("the daemon with signed ops", () => {
         received: ({ ops }) => Effect.sync(() => void received.push(...ops)),
         trust: Effect.succeed(trust),
         desired: Effect.succeed(null),
+        pursue: () => Effect.void,
         audit: Effect.succeed(sectionOk(EpochMillis.make(0), { head: Sha256Hex.make("0".repeat(64)), length: 3 })),
         urgent: Queue.take(bell)
       }))

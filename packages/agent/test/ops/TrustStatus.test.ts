@@ -14,6 +14,7 @@ import * as Hold from "@felhom/durable/Hold"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
+import { fileStamps } from "@felhom/node/NodeFileStamps"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
 import { Effect, Layer, Option, Ref, TestClock } from "effect"
@@ -66,7 +67,7 @@ const makeHost = Effect.gen(function*() {
   )
   const paths = [place("allowed"), place("revoked"), place("policy.json"), Hold.fileIn(directory)]
   const context = yield* Layer.build(services)
-  const trust = yield* Effect.provide(makeTrustStatus(paths), context)
+  const trust = yield* Effect.provide(makeTrustStatus(paths, fileStamps), context)
   const write = (name: string, content: string) => Effect.sync(() => writeFileSync(place(name), content))
   return {
     trust,

@@ -10,6 +10,7 @@ export interface GrowingFile {
   /**
    * One write at the end of the file that outlives a power cut once it has answered (O_DSYNC): both of the above in one. What was
    * appended before and not synced is as open as it was. Of one that failed, or did not answer yet, anything may be there.
+   * Zeros may stand behind it from then on: room in which what comes next is written, as a file that grows takes longer to sync.
    */
   readonly appendDurably: (bytes: Uint8Array) => Effect.Effect<void, DurableFileError>
 }

@@ -3,6 +3,7 @@ import { died } from "../ApiFailure.ts"
 import { isSet, required, textOf } from "../CallParameters.ts"
 import { all, type Endpoint } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
+import { poolRow } from "../ThinPools.ts"
 import { asJson } from "./Node.ts"
 
 const list: Endpoint = {
@@ -45,5 +46,15 @@ const smart: Endpoint = {
     })
 }
 
-/** Disks of the node (platform-facts 1.8). */
-export const endpoints: ReadonlyArray<Endpoint> = [list, smart]
+const thinPools: Endpoint = {
+  method: "GET",
+  path: "/nodes/{node}/disks/lvmthin",
+  permission: all("/", "Sys.Audit"),
+  protected: true,
+  parameters: { node: Formats.node },
+  handle: ({ machine }) =>
+    Effect.sync(() => ({ data: [...machine.thinPools.values()].map((one) => poolRow(machine, one)) }))
+}
+
+/** Disks of the node, and what LVM made of them (platform-facts 1.8). */
+export const endpoints: ReadonlyArray<Endpoint> = [list, smart, thinPools]

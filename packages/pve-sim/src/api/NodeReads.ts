@@ -96,10 +96,9 @@ const interfaceOf = read(
     })
 )
 
-// This host has none of them: its disk belongs to the system.
+// This host has none of them that was made with Proxmox's help: its disk belongs to the system.
 const disks: ReadonlyArray<Endpoint> = [
   read("/nodes/{node}/disks/zfs", auditRoot, true, inPath, () => Effect.succeed({ data: [] })),
-  read("/nodes/{node}/disks/lvmthin", auditRoot, true, inPath, () => Effect.succeed({ data: [] })),
   read("/nodes/{node}/disks/directory", auditRoot, true, inPath, () => Effect.succeed({ data: [] })),
   read("/nodes/{node}/disks/lvm", auditRoot, true, inPath, () => Effect.succeed({ data: { leaf: 0, children: [] } }))
 ]

@@ -29,7 +29,7 @@ export interface DesiredHost {
 export class DesiredIntake extends Context.Tag("felhom/reconciler/DesiredIntake")<DesiredIntake, {
   /** The document of an envelope, in base64. A hold does not keep it out, as taking it does nothing. */
   readonly fromHub: (document: string) => Effect.Effect<void>
-  /** For the inventory; null where none was ever taken, or none can be read. */
+  /** For the inventory, before anything was held against it; null where none was ever taken, or none can be read. */
   readonly status: Effect.Effect<DesiredStatus | null>
   /** What the hub has to go by; null where none was ever taken, undefined where that can't be read. */
   readonly held: Effect.Effect<DesiredHeld | null | undefined>
@@ -160,7 +160,7 @@ export const make = (here: DesiredHost): Effect.Effect<typeof DesiredIntake.Serv
         // The same again says nothing new.
         if (Option.isSome(held) && held.value.sha256 === sha256) return
         yield* kept(bytes, sha256)
-        yield* Effect.logInfo("took a desired state, which this version does not act on").pipe(
+        yield* Effect.logInfo("took a desired state").pipe(
           Effect.annotateLogs({ sha256 })
         )
       }).pipe(Effect.provideService(Crypto, crypto), Effect.uninterruptible)
@@ -181,10 +181,7 @@ export const make = (here: DesiredHost): Effect.Effect<typeof DesiredIntake.Serv
             stale: held.version === 0 || held.document === null || now >= held.document.expires,
             compared: false,
             drift: [],
-            blocked: [{
-              subject: "host",
-              reason: "this version of the agent takes the desired state and does nothing for it"
-            }]
+            blocked: []
           }
       )
     })

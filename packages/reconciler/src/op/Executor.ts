@@ -8,8 +8,8 @@ import { EpochMillis } from "@felhom/domain/Time"
 import type { Upid } from "@felhom/domain/Upid"
 import type { DurableLogError } from "@felhom/durable/DurableLogError"
 import type { Hold } from "@felhom/durable/Hold"
-import type { OpOutcome } from "@felhom/durable/JournalRecord"
 import type { JournalledCall, OpenOp } from "@felhom/durable/JournalState"
+import type { OpOutcome } from "@felhom/durable/JournalWords"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import type { Mandate } from "@felhom/mandate/Mandate"
@@ -23,7 +23,7 @@ import { isLocal, type LocalOp, LocalOps } from "./LocalOps.ts"
 import { callOf, effectMissing } from "./OpCalls.ts"
 import { decodeDocument, type OpDocument } from "./OpDocument.ts"
 import { type KnownOp, OpNews } from "./OpNews.ts"
-import { type Alone, makeOpQueues } from "./OpQueues.ts"
+import { type Alone, makeOpQueues, type OpQueues } from "./OpQueues.ts"
 import { intendedCall } from "./OpTarget.ts"
 import { whenFree } from "./TargetWait.ts"
 import { tasksOf } from "./TaskLookup.ts"
@@ -42,6 +42,8 @@ export class Executor extends Context.Tag("felhom/reconciler/Executor")<Executor
   readonly recover: Effect.Effect<void, DurableLogError>
   /** What ops wait for at the head of their queues, in words. */
   readonly waiting: Effect.Effect<ReadonlyMap<OpId, string>>
+  /** The queues that its ops stand in: what else works on a guest does so in its guest's. */
+  readonly queues: Effect.Effect<OpQueues>
 }>() {}
 
 type Needs = ProxmoxClient | TaskWaiter | OpJournal | Authz | LocalOps | OpNews | Crypto | Hold | NonceStore
@@ -340,7 +342,8 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
   return Executor.of({
     submit,
     recover: Effect.flatMap(journal.open, (ops) => Effect.forEach(ops, submit, { discard: true })),
-    waiting: Effect.sync(() => new Map(waiting))
+    waiting: Effect.sync(() => new Map(waiting)),
+    queues: Effect.succeed(queues)
   })
 })
 

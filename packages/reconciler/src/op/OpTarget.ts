@@ -1,6 +1,6 @@
 import { type GuestRef, StorageId, type Volid } from "@felhom/domain/ProxmoxId"
 import type { SignedOp } from "@felhom/domain/SignedOp"
-import type { IntendedCall } from "@felhom/durable/JournalRecord"
+import type { IntendedCall } from "@felhom/durable/JournalWords"
 import type { ProxmoxApi } from "@felhom/proxmox/ProxmoxClient"
 
 /** An op on a guest, or on a snapshot of one. */

@@ -55,6 +55,9 @@ interface Holds {
 const holding = (op: SignedOp): Holds =>
   op.op === "guest.stop_hard" ? { lock: (lock) => lock !== "mounted", task: false } : { lock: () => true, task: true }
 
+/** What makes Proxmox refuse most of what is done to a guest, or would be spoilt by it: any lock, any task that works on it. */
+export const guestInUse = (vmid: number): Looked => guestBusy(vmid, { lock: () => true, task: true })
+
 const guestBusy = (vmid: number, holds: Holds): Looked =>
   Effect.gen(function*() {
     const found = yield* lockHere(vmid)

@@ -14,12 +14,12 @@ const isAbout = (op: SignedOp, id: string): boolean => {
 }
 
 /**
- * The tasks of this agent that a call of which no answer is known may have started (protocol 5, after a crash). There is no
- * filter by user (platform-facts 11, item 14), so that is told from the UPIDs.
+ * The tasks of this agent that a call of which no answer is known may have started (protocol 5, after a crash), as far as their
+ * ids fit. There is no filter by user (platform-facts 11, item 14), so that is told from the UPIDs.
  */
-export const tasksOf = (
-  op: SignedOp,
-  call: Pick<JournalledCall, "vmid" | "taskType" | "at">
+export const ownTasks = (
+  call: Pick<JournalledCall, "vmid" | "taskType" | "at">,
+  fits: (id: string) => boolean
 ): Effect.Effect<ReadonlyArray<Upid>, ProxmoxError, ProxmoxClient> =>
   Effect.gen(function*() {
     const client = yield* ProxmoxClient
@@ -33,7 +33,13 @@ export const tasksOf = (
     return [...new Set(rows.map(({ upid }) => upid))].filter((upid) =>
       Either.match(parseUpid(upid), {
         onLeft: () => false,
-        onRight: ({ id, node, user }) => node === client.node && user === client.tokenId && isAbout(op, id)
+        onRight: ({ id, node, user }) => node === client.node && user === client.tokenId && fits(id)
       })
     )
   })
+
+/** Those that this op's call may have started. */
+export const tasksOf = (
+  op: SignedOp,
+  call: Pick<JournalledCall, "vmid" | "taskType" | "at">
+): Effect.Effect<ReadonlyArray<Upid>, ProxmoxError, ProxmoxClient> => ownTasks(call, (id) => isAbout(op, id))

@@ -34,7 +34,8 @@ export const noRoom = (
   }
   if (!keepsBooks(observed)) return undefined
   if (metadata === null || metadata.total <= 0) {
-    return `it is not known how full the metadata of the thin pool ${storage} is`
+    const why = observed.metadataUnread === undefined ? "" : `: ${observed.metadataUnread}`
+    return `it is not known how full the metadata of the thin pool ${storage} is${why}`
   }
   return metadata.total - metadata.used < (metadata.total * floor.metadataFree) / 100
     ? `the metadata of the thin pool ${storage} is more than ${100 - floor.metadataFree} % full`

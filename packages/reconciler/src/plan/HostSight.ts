@@ -6,7 +6,7 @@ import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { Effect, Either, Schema } from "effect"
 import { checkRights, explainMissing } from "../Rights.ts"
-import { identityText } from "./Matching.ts"
+import { keyedIdentity } from "./Matching.ts"
 import type {
   MadeGuest,
   ObservedGuest,
@@ -79,9 +79,7 @@ const readGuest = (
       template: row.template,
       lock: row.lock,
       ha: resource?.hastate ?? null,
-      identity: made?.identity === identityText(ref.type, identity)
-        ? { ...identity, key: made.key }
-        : identity,
+      identity: keyedIdentity(ref, identity, made),
       merged,
       current,
       memoryUsed: row.status === "running" ? row.mem : null
@@ -102,13 +100,21 @@ const isVolid = Schema.is(Volid)
 
 const away: ReadonlySet<ProxmoxError["reason"]> = new Set(["storage-not-found", "storage-offline"])
 
-const readImages = (archives: ReadonlyArray<Volid>): Asked<ReadonlyArray<ObservedImage>> =>
+/** Those of these archives that are on this host; one request for each storage that they are on. */
+export const readImages = (archives: ReadonlyArray<Volid>): Asked<ReadonlyArray<ObservedImage>> =>
   Effect.gen(function*() {
     const client = yield* ProxmoxClient
-    const storages = [...new Set(archives.map((volid) => volid.slice(0, volid.indexOf(":"))))]
-    const lists = yield* Effect.forEach(storages, (storage) =>
+    // What is no template is an archive, or nothing that could be found.
+    const places = [
+      ...new Map(archives.map((volid) => {
+        const storage = StorageId.make(volid.slice(0, volid.indexOf(":")))
+        const content = volid.startsWith(`${storage}:vztmpl/`) ? "vztmpl" : "backup"
+        return [`${storage} ${content}`, { storage, content }]
+      })).values()
+    ]
+    const lists = yield* Effect.forEach(places, ({ content, storage }) =>
       Effect.catchIf(
-        client.storageContent(StorageId.make(storage), { content: "backup" }),
+        client.storageContent(storage, { content }),
         ({ reason }) => away.has(reason),
         // The plan says which image is missing.
         () => Effect.succeed({ rows: [], unreadable: [] })
@@ -119,7 +125,8 @@ const readImages = (archives: ReadonlyArray<Volid>): Asked<ReadonlyArray<Observe
     )
   })
 
-const readStorages: Asked<ReadonlyArray<ObservedStorage>> = Effect.flatMap(
+/** How much room there is now. One request. */
+export const readStorages: Asked<ReadonlyArray<ObservedStorage>> = Effect.flatMap(
   ProxmoxClient,
   (client) =>
     Effect.map(client.storages, ({ rows }) =>
@@ -129,14 +136,14 @@ const readStorages: Asked<ReadonlyArray<ObservedStorage>> = Effect.flatMap(
         active,
         total: active ? total : null,
         available: active ? avail : null,
-        // No call of the client's gives it yet, and what is not known is no room.
+        // Asked for where a step takes room of a thin pool (`withThinPools`), and what is not known is no room.
         metadata: null
       })))
 )
 
 /**
  * Everything that a plan is made from, read now: four requests, one for each guest, two where it runs, and one for each storage that
- * `archives`, those of the policy's images, are on. A guest that can't be read is named in `unread`; none of it is guessed. `made` is
+ * archives, or templates, among `archives` are on: those of the policy's images. A guest that can't be read is named in `unread`; none of it is guessed. `made` is
  * the host's own record: a guest has its key while it is still what it was when it was made.
  */
 export const lookAtHost = (

@@ -52,6 +52,9 @@ const obstacle = (wish: DesiredGuest, { sharedNames }: Around): string | undefin
     : undefined
 }
 
+/** Of a template, which does not say how large: as Proxmox has it (platform-facts 1.2.1). */
+const usualRootGib = 4
+
 /** What makes a guest that is wished for and not there, and starts it where that is wished. */
 export const planMaking = (
   wish: DesiredGuest,
@@ -74,7 +77,7 @@ export const planMaking = (
   }
   const why = obstacle(wish, around)
   if (why !== undefined) return not(why)
-  const root = wish.volumes?.["rootfs"] ?? null
+  const root = wish.volumes?.["rootfs"] ?? (archive.includes(":vztmpl/") ? usualRootGib : null)
   const makes: BenignStep = {
     class: "benign",
     id: `${at} guest.make`,

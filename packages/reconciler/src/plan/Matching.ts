@@ -1,7 +1,7 @@
 import type { DesiredGuest, DesiredGuestKey } from "@felhom/domain/DesiredGuest"
 import type { GuestIdentity } from "@felhom/domain/GuestConfig"
-import type { GuestType } from "@felhom/domain/ProxmoxId"
-import { type ObservedGuest, type ObservedHost, spokenRef, spokenType } from "./ObservedHost.ts"
+import type { GuestRef, GuestType } from "@felhom/domain/ProxmoxId"
+import { type MadeGuest, type ObservedGuest, type ObservedHost, spokenRef, spokenType } from "./ObservedHost.ts"
 
 /** What one wish means on this host. */
 export type Match =
@@ -23,6 +23,13 @@ export const identityText = (
   key === null
     ? JSON.stringify([type, sorted(hwaddrs.map((address) => address.toUpperCase())), sorted(volumes), smbiosUuid])
     : JSON.stringify([type, key])
+
+/** A guest's identity with its key, while it still is what the host has on record as made under its number. */
+export const keyedIdentity = (
+  { type }: GuestRef,
+  identity: GuestIdentity,
+  made: MadeGuest | undefined
+): GuestIdentity => made?.identity === identityText(type, identity) ? { ...identity, key: made.key } : identity
 
 const textOf = ({ identity, type }: DesiredGuestKey): string => identityText(type, identity)
 

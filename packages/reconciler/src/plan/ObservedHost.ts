@@ -44,6 +44,8 @@ export interface ObservedStorage {
   readonly available: number | null
   /** Of a thin pool: what it keeps its books in, which stops every guest on it when it is full. */
   readonly metadata: { readonly total: number; readonly used: number } | null
+  /** Why `metadata` could not be read. */
+  readonly metadataUnread?: string
 }
 
 /** An archive that guests can be made from; `size` in bytes, null: not known. */

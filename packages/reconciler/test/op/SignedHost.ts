@@ -33,15 +33,19 @@ import * as InProcessFront from "@felhom/pve-sim/InProcessFront"
 import { PveSim, type PveSimOptions } from "@felhom/pve-sim/PveSim"
 import * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
 import * as DesiredStore from "@felhom/reconciler/desired/DesiredStore"
+import * as Observer from "@felhom/reconciler/Observer"
 import * as Executor from "@felhom/reconciler/op/Executor"
 import * as LocalOps from "@felhom/reconciler/op/LocalOps"
 import * as OpIntake from "@felhom/reconciler/op/OpIntake"
 import * as OpNews from "@felhom/reconciler/op/OpNews"
+import * as Pursuit from "@felhom/reconciler/pursuit/Pursuit"
+import * as PursuitNews from "@felhom/reconciler/pursuit/PursuitNews"
 import { agentPrivileges } from "@felhom/reconciler/Rights"
 import * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
 import * as TrustNews from "@felhom/reconciler/trust/TrustNews"
 import { Clock, Effect, Either, Encoding, Exit, Layer, Option, Redacted, Scope, TestClock } from "effect"
 import { type Disk, makeModel, type Model } from "../../../durable/test/ModelFileSystem.ts"
+import { noSensors } from "../ObservedHost.ts"
 
 const secret = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 const tokenId = TokenId.make("felhom-agent@pve!agent")
@@ -158,11 +162,14 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
         dropped: 0
       })
     })
-    const layer = OpIntake.layer.pipe(
+    const layer = Layer.merge(OpIntake.layer, Pursuit.layer).pipe(
       Layer.provideMerge(Executor.layer),
       Layer.provide(LocalOps.layer),
-      Layer.merge(Layer.merge(SignersIntake.layer, DesiredIntake.layer({ id: hostId, epoch: stateEpoch }))),
-      Layer.provideMerge(Layer.mergeAll(authz, OpNews.layer, TrustNews.layer)),
+      Layer.provideMerge(
+        Layer.mergeAll(SignersIntake.layer, DesiredIntake.layer({ id: hostId, epoch: stateEpoch }), Observer.layer)
+      ),
+      Layer.provide(noSensors),
+      Layer.provideMerge(Layer.mergeAll(authz, OpNews.layer, TrustNews.layer, PursuitNews.layer)),
       Layer.provideMerge(Layer.mergeAll(stores, options.proxmox ?? proxmox)),
       Layer.provide([wholeFiles(rootFiles, model), Mandate.mintLayer, NodeSignatureCrypto.layer, state]),
       Layer.provide(options.files ?? model.layer),
@@ -184,6 +191,14 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
       fromConsole: (op: SignedBytes) => run(Effect.flatMap(OpIntake.OpIntake, (intake) => intake.fromConsole(op))),
       signers: (...versions: ReadonlyArray<SignedBytes>) =>
         run(Effect.flatMap(SignersIntake.SignersIntake, (intake) => intake.fromHub(versions))),
+      /** One look at the host, and what follows from it for the desired state. */
+      cycle: run(
+        Effect.flatMap(Observer.Observer, ({ observe }) =>
+          Effect.flatMap(observe, (seen) =>
+            Effect.flatMap(Pursuit.Pursuit, ({ pursue }) => pursue(seen))))
+      ),
+      desiredStatus: run(Effect.flatMap(Pursuit.Pursuit, ({ status }) =>
+        status)),
       desired: (document: string) =>
         run(Effect.flatMap(DesiredIntake.DesiredIntake, (intake) => intake.fromHub(document))),
       /** Opens the logs, so that what follows begins with its own steps. */
@@ -192,7 +207,10 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
         Effect.flatMap(OpJournal.OpJournal, (journal) => journal.open),
         Effect.flatMap(AuditChain.AuditChain, (chain) => chain.head)
       ])),
-      recover: run(Effect.flatMap(Executor.Executor, (executor) => executor.recover)),
+      recover: run(Effect.zipRight(
+        Effect.flatMap(Executor.Executor, (executor) => executor.recover),
+        Effect.flatMap(Pursuit.Pursuit, (pursuit) => pursuit.recover)
+      )),
       kinds: () => events.map(({ kind }) => kind),
       messages: () => events.map(({ kind, message }) => `${kind} ${message}`)
     }

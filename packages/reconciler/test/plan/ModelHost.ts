@@ -9,7 +9,7 @@ import type { BenignStep, Plan, PlanStep } from "@felhom/reconciler/plan/PlanSte
 import { Schema } from "effect"
 
 export const policyOf = Schema.decodeUnknownSync(DesiredPolicy, { onExcessProperty: "error" })
-const wishOf = Schema.decodeUnknownSync(DesiredGuest, { onExcessProperty: "error" })
+export const wishOf = Schema.decodeUnknownSync(DesiredGuest, { onExcessProperty: "error" })
 
 export const gib = 1024 ** 3
 export const imageVolid = Volid.make("local:backup/vzdump-lxc-900-2026_01_01-00_00_00.tar.zst")

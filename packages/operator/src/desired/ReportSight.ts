@@ -1,0 +1,128 @@
+import type { DesiredGuest } from "@felhom/domain/DesiredGuest"
+import { type DesiredPolicy, usualDesiredPolicy } from "@felhom/domain/DesiredPolicy"
+import type { Guest } from "@felhom/domain/Guest"
+import type { GuestConfig } from "@felhom/domain/GuestConfig"
+import { formatGuestRef, type GuestType, Volid } from "@felhom/domain/ProxmoxId"
+import type { ObservedGuest, ObservedHost } from "@felhom/reconciler/plan/ObservedHost"
+import { plan } from "@felhom/reconciler/plan/Planner"
+import type { Plan } from "@felhom/reconciler/plan/PlanStep"
+import type { Witnessed } from "../SignedHost.ts"
+import type { ResolvedGuest } from "./WishGuests.ts"
+
+const mib = 1024 ** 2
+
+/** What a report says of a guest's configuration, as Proxmox VE would. Cores of a virtual machine are counted with its sockets. */
+const configOf = (guest: Guest): GuestConfig => {
+  const { config, cpus, memory, name, tags, type } = guest
+  if (config.state === "unavailable") return {}
+  const { description, onboot, protection } = config.value
+  return {
+    ...(name === null ? {} : { [type === "lxc" ? "hostname" : "name"]: name }),
+    ...(cpus === null || type === "qemu" ? {} : { cores: cpus }),
+    ...(memory === null ? {} : { memory: Math.round(memory / mib) }),
+    ...(description === null ? {} : { description }),
+    tags: tags.join(";"),
+    onboot: onboot ? "1" : "0",
+    protection: protection ? "1" : "0"
+  }
+}
+
+const observed = (guest: Guest, memoryUsed: number | null): ReadonlyArray<ObservedGuest> => {
+  const { config, lock, name, status, template, type, vmid } = guest
+  if (config.state === "unavailable") return []
+  const text = configOf(guest)
+  return [{
+    ref: { type, vmid },
+    name,
+    status,
+    template,
+    lock,
+    ha: null,
+    identity: config.value.identity,
+    merged: text,
+    current: text,
+    memoryUsed
+  }]
+}
+
+/** The parts of a wish that a report has something to say of. */
+const visible = ({ cores, description, guest, make, memory, name, onboot, power, protection, tags }: DesiredGuest) => {
+  const parts = {
+    power,
+    name,
+    description,
+    tags,
+    protection,
+    onboot,
+    memory,
+    make,
+    cores: guest.type === "lxc" ? cores : undefined
+  }
+  return parts
+}
+
+const withoutUndefined = <A extends object>(parts: A): { [K in keyof A]?: Exclude<A[K], undefined> } => {
+  const kept: { [K in keyof A]?: Exclude<A[K], undefined> } = {}
+  for (const key in parts) {
+    const value = parts[key]
+    if (isDefined(value)) kept[key] = value
+  }
+  return kept
+}
+
+const isDefined = <A>(value: A): value is Exclude<A, undefined> => value !== undefined
+
+const seen = (desired: DesiredGuest): DesiredGuest => ({ guest: desired.guest, ...withoutUndefined(visible(desired)) })
+
+/** What is wished for a guest and no report says, by the wish's names. */
+const hidden = (desired: DesiredGuest): ReadonlyArray<string> => {
+  const { guest: _, make, ...wished } = desired
+  const known: { readonly [name: string]: unknown } = visible(desired)
+  // Whatever is made is made as wished.
+  return make === undefined ? Object.keys(wished).filter((name) => known[name] === undefined) : []
+}
+
+/** What would differ on a host by its own report, as far as that tells, and what it does not tell. */
+export interface Preview {
+  readonly plan: Plan
+  readonly untold: ReadonlyArray<{ readonly called: string; readonly settings: ReadonlyArray<string> }>
+}
+
+const types: ReadonlyArray<GuestType> = ["lxc", "qemu"]
+
+/**
+ * The planner that the host itself plans with, over what its report says. What the report does not say is left out, not guessed;
+ * the host's policy, which no report says, is taken to allow all of it, and to know each image.
+ */
+export const previewOf = (wishes: ReadonlyArray<ResolvedGuest>, { inventory, report }: Witnessed): Preview => {
+  const section = inventory?.guests
+  const guests = section?.state === "ok" ? section.value : []
+  const { guests: samples } = report.samples
+  const used = new Map(
+    (samples.state === "ok" ? samples.value : []).map((sample) => [formatGuestRef(sample), sample.memoryUsed])
+  )
+  const images = wishes.flatMap(({ desired: { make } }) => make === undefined ? [] : [make.image])
+  const archives = Object.fromEntries(images.map((image) => [image, Volid.make(`image:${image}`)]))
+  const policy: DesiredPolicy = { ...usualDesiredPolicy, images: archives }
+  const host: ObservedHost = {
+    node: report.host.node,
+    guests: types.flatMap((type) =>
+      guests.filter((guest) => guest.type === type).flatMap((guest) =>
+        observed(guest, guest.status === "running" ? used.get(formatGuestRef(guest)) ?? null : null)
+      )
+    ),
+    // A guest that nobody could read is told of where the wishes are resolved.
+    unread: [],
+    elsewhere: [],
+    storages: [],
+    images: Object.values(archives).map((volid) => ({ volid, size: null })),
+    made: []
+  }
+  return {
+    plan: plan({ guests: wishes.map(({ desired }) => seen(desired)) }, host, policy),
+    untold: wishes.flatMap(({ called, desired }) => {
+      const settings = hidden(desired)
+      return settings.length === 0 ? [] : [{ called, settings }]
+    })
+  }
+}

@@ -1,0 +1,74 @@
+import { sha256 } from "@felhom/node/NodeCrypto"
+import { type Asked, destructionOf, targetOf } from "../Destruction.ts"
+import type { KnownOp } from "../Ledger.ts"
+import type { InvariantName } from "../Ledger.ts"
+import type { Stage, Watch } from "../Stage.ts"
+import { isDone, unmetOf } from "../Truth.ts"
+import * as I02 from "./I02NonceOnce.ts"
+import * as I03 from "./I03NonceDurable.ts"
+import * as I04 from "./I04Expiry.ts"
+import * as I07 from "./I07Threshold.ts"
+import * as I08 from "./I08Revoked.ts"
+import * as I09 from "./I09Expect.ts"
+import * as I16 from "./I16Hold.ts"
+
+/** What a destructive call must be, held against the op that it may come of; says what is wrong. */
+export interface CallCheck {
+  readonly invariant: InvariantName
+  readonly check: (stage: Stage, op: KnownOp, asked: Asked) => string | undefined
+}
+
+const checks: ReadonlyArray<CallCheck> = [I03, I02, I04, I08, I07, I09, I16]
+
+const nonceLog = "/state/nonces.log"
+
+/** How the record of spent nonces has one: the first 16 bytes of its hash, in words of the other byte order. */
+const recorded = (nonce: string): Buffer => Buffer.from(sha256(nonce).slice(0, 32), "hex").swap32()
+
+const wrongs = (stage: Stage, op: KnownOp, asked: Asked) =>
+  checks.flatMap(({ check, invariant }) => {
+    const detail = check(stage, op, asked)
+    return detail === undefined ? [] : [{ invariant, detail }]
+  })
+
+const judged = (stage: Stage, asked: Asked): void => {
+  const destruction = destructionOf(asked)
+  if (destruction === undefined) return
+  const { ledger } = stage
+  const what = `${asked.method} ${asked.path}`
+  const candidates = [...ledger.ops.values()].filter(({ op }) =>
+    op.op === destruction.op && targetOf(op) === destruction.target
+  )
+  const found = candidates.map((op) => ({ op, wrong: wrongs(stage, op, asked) }))
+    .sort((one, other) => one.wrong.length - other.wrong.length)
+  const [best] = found
+  if (best === undefined) {
+    return ledger.violated("I1", `${what}: nobody signed ${destruction.op} of ${destruction.target}`)
+  }
+  best.op.calls.push(ledger.here)
+  const [first] = best.wrong
+  if (first !== undefined) {
+    ledger.violated(first.invariant, `${what} for ${best.op.payload.slice(0, 16)}: ${first.detail}`)
+  }
+}
+
+/** I1: no destructive call without an operator's signature over exactly that; looked at as each request leaves for Proxmox. */
+export const watch: Watch = {
+  request: (stage, asked) => {
+    for (const op of stage.ledger.ops.values()) {
+      if (op.calls.length > 0 && !op.effectSeen) op.effectSeen = isDone(stage.machine, op.op)
+    }
+    judged(stage, asked)
+  },
+  durable: (stage, path) => {
+    if (!path.startsWith(nonceLog) && path !== "/state") return
+    const certain = stage.disk.certain(nonceLog)
+    if (certain === undefined) return
+    const bytes = Buffer.from(certain.buffer, certain.byteOffset, certain.byteLength)
+    for (const op of stage.ledger.ops.values()) {
+      if (op.spent !== undefined || !bytes.includes(recorded(op.op.nonce))) continue
+      op.spent = stage.here
+      op.unmetWhenSpent = unmetOf(stage.machine, op.op)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Stage, Watch } from "../Stage.ts"
+
+const minute = 60_000
+/** Far more than any work of one moment takes. */
+const mostTurns = 20_000
+/** A task that ends at once is looked at ten times a second, and two calls are in flight at most. */
+const mostRequests = 2400
+/** Five seconds is the shortest pause; what operators must hear at once comes beside it. */
+const mostReports = 40
+
+/** I14: the agent neither ends by itself nor goes in circles, whoever is away; held against each turn, request and report. */
+export const watch = (): Watch => {
+  const counter = (most: number, what: string) => {
+    let since = 0
+    let count = 0
+    return ({ ledger, timeline }: Stage) => {
+      if (timeline.elapsed - since >= minute) {
+        since = timeline.elapsed
+        count = 0
+      }
+      count += 1
+      if (count > most) ledger.violated("I14", `${count} ${what} within a minute`)
+    }
+  }
+  return {
+    request: counter(mostRequests, "requests to Proxmox"),
+    report: counter(mostReports, "reports"),
+    turned: ({ ledger, timeline }) => {
+      if (timeline.turnsNow > mostTurns) ledger.violated("I14", "it goes in circles without any time passing")
+    },
+    exited: ({ ledger }, why) => ledger.violated("I14", `the agent ended by itself: ${why.slice(0, 300)}`)
+  }
+}
