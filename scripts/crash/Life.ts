@@ -181,7 +181,7 @@ export const live = (
       bootId: null
     })
     // As the daemon's first exchange does: until a hub has answered, new events have no number that holds.
-    yield* state.acknowledge(0)
+    yield* state.acknowledge(0, 0)
     const first = yield* trustOf(desk, state)
     yield* settled(runtime, [], faulty)
     for (const { desired, ops, signers } of home.envelopes) {

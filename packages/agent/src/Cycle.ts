@@ -1,4 +1,5 @@
 import type { Envelope } from "@felhom/domain/Envelope"
+import type { HostReport } from "@felhom/domain/HostReport"
 import { type Crypto } from "@felhom/domain/port/Crypto"
 import type { NodeName } from "@felhom/domain/ProxmoxId"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
@@ -88,13 +89,13 @@ const afterFailure = (memory: Memory, error: HubError): Effect.Effect<Memory, ne
 
 const afterAnswer = (
   memory: Memory,
-  sent: Sha256Hex,
+  report: Pick<HostReport, "events" | "inventoryHash">,
   envelope: Envelope,
   desk: OpDesk
 ): Effect.Effect<Memory, never, StateFile> =>
   Effect.gen(function*() {
     const state = yield* StateFile
-    yield* state.acknowledge(envelope.acked)
+    yield* state.acknowledge(envelope.acked, report.events.at(-1)?.seq ?? 0)
     const ignored = ignoredParts(envelope, desk)
     yield* state.record([
       ...(memory.hub === "away" ? [recovered] : []),
@@ -111,7 +112,7 @@ const afterAnswer = (
     yield* desk.received(envelope)
     return {
       ...memory,
-      held: envelope.want === "full" ? null : sent,
+      held: envelope.want === "full" ? null : report.inventoryHash,
       intervalMillis: boundedInterval(envelope.nextReportSeconds),
       hub: "answers",
       failures: 0,
@@ -153,7 +154,7 @@ const exchange = (
       onFailure: (error) => afterFailure(memory, error),
       onSuccess: (envelope) =>
         Effect.zipLeft(
-          afterAnswer(memory, report.inventoryHash, envelope, desk),
+          afterAnswer(memory, report, envelope, desk),
           Effect.logDebug("the hub took a report").pipe(
             Effect.annotateLogs({ sequence: report.sequence, events: report.events.length, acked: envelope.acked }),
             // The annotations cost more than all else of a line that is seldom wanted.

@@ -73,8 +73,11 @@ export class StateFile extends Context.Tag("felhom/durable/StateFile")<StateFile
    * only the events that have had their numbers since before.
    */
   readonly pending: Effect.Effect<{ readonly events: ReadonlyArray<HostEvent>; readonly dropped: number }>
-  /** Takes the hub's answer: it has all events up to and including this number, and they are forgotten. */
-  readonly acknowledge: (upTo: number) => Effect.Effect<void>
+  /**
+   * Takes the hub's answer: it has all events up to and including this number, and they are forgotten. `sent` is the last number
+   * in the report that it answers, 0 without any: what was recorded since then no hub can have, whatever it says.
+   */
+  readonly acknowledge: (upTo: number, sent: number) => Effect.Effect<void>
   /** Why the file could not be written last time; none when it could. */
   readonly failure: Effect.Effect<Option.Option<DurableFileError>>
 }>() {}
@@ -234,13 +237,14 @@ export const make = (
         const firmUpTo = Option.getOrElse(unsure, () => Infinity)
         return { events: state.events.filter((event) => event.seq <= firmUpTo), dropped: state.eventsDropped }
       }),
-      acknowledge: (upTo) =>
+      acknowledge: (upTo, sent) =>
         update(() => {
           const firm = unsure
+          const has = Math.min(upTo, sent)
           unsure = Option.none()
-          if (Option.isNone(firm) && !state.events.some((event) => event.seq <= upTo)) return undefined
+          if (Option.isNone(firm) && !state.events.some((event) => event.seq <= has)) return undefined
           const settled = Option.isNone(firm) ? state : behind(state, firm.value, upTo)
-          return { ...settled, events: settled.events.filter((event) => event.seq > upTo) }
+          return { ...settled, events: settled.events.filter((event) => event.seq > has) }
         }),
       failure: Effect.sync(() => failure)
     })

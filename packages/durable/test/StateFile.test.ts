@@ -75,7 +75,7 @@ describe("StateFile", () => {
         disk,
         Effect.gen(function*() {
           const state = yield* StateFile.StateFile
-          yield* state.acknowledge(2)
+          yield* state.acknowledge(2, 2)
           yield* state.record([event("four")])
           return yield* state.pending
         })
@@ -192,9 +192,9 @@ describe("StateFile", () => {
         Effect.gen(function*() {
           const state = yield* StateFile.StateFile
           yield* state.record([event("one")])
-          yield* state.acknowledge(1)
+          yield* state.acknowledge(1, 2)
           const before = (yield* Ref.get(disk.files)).get(path)
-          yield* state.acknowledge(1)
+          yield* state.acknowledge(1, 2)
           yield* state.record([])
           expect((yield* Ref.get(disk.files)).get(path)).toBe(before)
         })
@@ -209,9 +209,9 @@ describe("StateFile", () => {
         Effect.gen(function*() {
           const state = yield* StateFile.StateFile
           yield* state.record([event("one"), event("two")])
-          yield* state.acknowledge(1)
+          yield* state.acknowledge(1, 2)
           const before = (yield* Ref.get(disk.files)).get(path)
-          yield* state.acknowledge(1)
+          yield* state.acknowledge(1, 2)
           expect((yield* Ref.get(disk.files)).get(path)).toBe(before)
         })
       )
@@ -254,12 +254,13 @@ describe("StateFile", () => {
       // The hub keeps the first event of a number, and acknowledges as far as it has all of them.
       const exchange = Effect.gen(function*() {
         const state = yield* StateFile.StateFile
-        for (const { message, seq } of (yield* state.pending).events) {
+        const { events } = yield* state.pending
+        for (const { message, seq } of events) {
           if (!hub.has(seq)) hub.set(seq, message)
         }
         let acked = 0
         while (hub.has(acked + 1)) acked += 1
-        yield* state.acknowledge(acked)
+        yield* state.acknowledge(acked, events.at(-1)?.seq ?? 0)
       })
       const run = (...messages: ReadonlyArray<string>) =>
         withState(
@@ -303,12 +304,28 @@ describe("StateFile", () => {
         Effect.gen(function*() {
           const state = yield* StateFile.StateFile
           const before = yield* state.pending
-          yield* state.acknowledge(5)
+          yield* state.acknowledge(5, 1)
           return { before: before.events, after: (yield* state.pending).events }
         })
       )
       expect(third.before.map(({ message }) => message)).toEqual(["first"])
       expect(third.after.map(({ message, seq }) => [seq, message])).toEqual([[6, "second"]])
+    }))
+
+  it.effect("keeps an event that was recorded while a report was under way, whatever its answer claims to have", () =>
+    Effect.gen(function*() {
+      const left = yield* withState(
+        yield* makeDisk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.record([event("one"), event("two")])
+          const sent = (yield* state.pending).events.at(-1)?.seq ?? 0
+          yield* state.record([event("three")])
+          yield* state.acknowledge(sent + 3, sent)
+          return yield* state.pending
+        })
+      )
+      expect(left.events.map(({ message, seq }) => [seq, message])).toEqual([[3, "three"]])
     }))
 
   it.effect("is moved on by no acknowledgement beyond what a number can hold", () =>
@@ -319,7 +336,7 @@ describe("StateFile", () => {
         disk,
         Effect.gen(function*() {
           const state = yield* StateFile.StateFile
-          yield* state.acknowledge(Number.MAX_SAFE_INTEGER)
+          yield* state.acknowledge(Number.MAX_SAFE_INTEGER, 0)
           yield* state.record([event("after")])
           return yield* state.pending
         })
