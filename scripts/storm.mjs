@@ -14,7 +14,11 @@ main(async () => {
   }
   const { build } = await import("./build.mjs")
   await progress("building", build)
-  const storm = spawn(process.execPath, ["--max-semi-space-size=64", join(root, "dist/storm.js"), ...process.argv.slice(2)], {
+  const storm = spawn(process.execPath, [
+    "--max-semi-space-size=64",
+    join(root, "dist/storm.js"),
+    ...process.argv.slice(2)
+  ], {
     stdio: "inherit"
   })
   storm.on("close", (code) => process.exit(code ?? 1))

@@ -243,7 +243,8 @@ export const open = <A>(
           size += length
           return answered(Effect.void)
         },
-        onFailure: (cause) => answered(Effect.failCause(Cause.map(cause, poison)))
+        onFailure: (cause) =>
+          answered(Effect.failCause(Cause.map(cause, poison)))
       })
     }
 

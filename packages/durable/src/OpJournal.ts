@@ -10,8 +10,9 @@ import { MandateMint } from "@felhom/mandate/Mandate"
 import { Clock, Context, Effect, Either, Layer, Schema, type Scope } from "effect"
 import { type DesiredJournal, type GuestDestruction, makeDesiredJournal, type Written } from "./DesiredJournal.ts"
 import * as DurableLog from "./DurableLog.ts"
-import { DurableLogError } from "./DurableLogError.ts"
+import type { DurableLogError } from "./DurableLogError.ts"
 import { NotOurs, OpOutOfOrder } from "./JournalError.ts"
+import { journalLogName, journalOf } from "./JournalReading.ts"
 import { type AcceptedOp, JournalRecord, type MadeGuest, type MadeObject } from "./JournalRecord.ts"
 import { applied, emptyJournal, formatMade, type JournalState, type OpenOp, recordsOf } from "./JournalState.ts"
 import type { IntendedCall, OpOutcome } from "./JournalWords.ts"
@@ -55,10 +56,10 @@ export class OpJournal extends Context.Tag("felhom/durable/OpJournal")<OpJournal
   readonly desired: DesiredJournal
 }>() {}
 
-const text = { decode: new TextDecoder(), encode: new TextEncoder() }
 const RecordJson = Schema.parseJson(JournalRecord)
+const text = new TextEncoder()
 const encodeRecord = (record: JournalRecord): Effect.Effect<Uint8Array> =>
-  Effect.map(Effect.orDie(Schema.encode(RecordJson)(record)), (json) => text.encode.encode(json))
+  Effect.map(Effect.orDie(Schema.encode(RecordJson)(record)), (json) => text.encode(json))
 const encodeRecordSync = Schema.encodeSync(RecordJson)
 
 /** Where records go to, and what the file holds at present. */
@@ -144,22 +145,8 @@ export const layerMemory: Layer.Layer<OpJournal, never, MandateMint> = Layer.eff
   )
 ).pipe(Layer.ensureRequirementsType<MandateMint>())
 
-const load = (path: string) => (records: ReadonlyArray<Uint8Array>): Effect.Effect<JournalState, DurableLogError> =>
-  Effect.gen(function*() {
-    const refuse = (detail: string) => new DurableLogError({ reason: "unreadable", path, detail })
-    let state = emptyJournal
-    for (const record of records) {
-      const decoded = yield* Effect.mapError(
-        Schema.decodeUnknown(RecordJson)(text.decode.decode(record)),
-        () => refuse("it holds a record that can't be read")
-      )
-      state = yield* Either.mapLeft(applied(state, decoded), refuse)
-    }
-    return state
-  })
-
 const encoded = (state: JournalState): ReadonlyArray<Uint8Array> =>
-  recordsOf(state).map((record) => text.encode.encode(encodeRecordSync(record)))
+  recordsOf(state).map((record) => text.encode(encodeRecordSync(record)))
 
 // A file that has grown to this many times of what it was is rewritten; below the size, it is not worth it.
 const rewriteFactor = 2
@@ -168,11 +155,11 @@ const rewriteFrom = 256 * 1024
 const openJournal = (directory: string) =>
   Effect.gen(function*() {
     const mint = yield* MandateMint
-    const name = "journal"
+    const name = journalLogName
     const { loaded, log } = yield* DurableLog.open({
       directory,
       name,
-      load: load(`${directory}/${name}.log`),
+      load: journalOf(`${directory}/${name}.log`),
       keep: encoded
     })
     let sizeAtRewrite = yield* log.size

@@ -1,16 +1,19 @@
-import { expect, layer } from "@effect/vitest"
+import { describe, expect } from "@effect/vitest"
 import { DurableFile } from "@felhom/domain/port/DurableFile"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import { Effect, Option } from "effect"
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { scopedWith } from "./ScopedWith.ts"
 import { temporaryFolder } from "./TemporaryFolder.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
-layer(NodeDurableFile.layer, { excludeTestServices: true })("a durable file", (it) => {
-  it.scoped("is none before it was written, and then what was written last", () =>
+const it = scopedWith(NodeDurableFile.layer)
+
+describe("a durable file", () => {
+  it("is none before it was written, and then what was written last", () =>
     Effect.gen(function*() {
       const files = yield* DurableFile
       const path = join(yield* temporaryFolder, "state")
@@ -20,7 +23,7 @@ layer(NodeDurableFile.layer, { excludeTestServices: true })("a durable file", (i
       expect(Buffer.from(Option.getOrThrow(yield* files.read(path))).toString()).toBe("second")
     }))
 
-  it.scoped("and the folders made for it are its owner's alone, and nothing else is left there", () =>
+  it("and the folders made for it are its owner's alone, and nothing else is left there", () =>
     Effect.gen(function*() {
       const files = yield* DurableFile
       const folder = join(yield* temporaryFolder, "a", "b")
@@ -29,7 +32,7 @@ layer(NodeDurableFile.layer, { excludeTestServices: true })("a durable file", (i
       expect(readdirSync(folder)).toEqual(["state"])
     }))
 
-  it.scoped("is not readable by others through a leftover that was", () =>
+  it("is not readable by others through a leftover that was", () =>
     Effect.gen(function*() {
       const files = yield* DurableFile
       const path = join(yield* temporaryFolder, "state")
@@ -41,7 +44,7 @@ layer(NodeDurableFile.layer, { excludeTestServices: true })("a durable file", (i
       expect(readFileSync(path, "utf8")).toBe("new")
     }))
 
-  it.scoped("keeps its old content when the new one can't be put in place, and leaves nothing beside it", () =>
+  it("keeps its old content when the new one can't be put in place, and leaves nothing beside it", () =>
     Effect.gen(function*() {
       const files = yield* DurableFile
       const folder = yield* temporaryFolder
@@ -53,7 +56,7 @@ layer(NodeDurableFile.layer, { excludeTestServices: true })("a durable file", (i
       expect(readdirSync(folder)).toEqual(["state"])
     }))
 
-  it.scoped("in a folder that can't be made is an error that names it and says what to do", () =>
+  it("in a folder that can't be made is an error that names it and says what to do", () =>
     Effect.gen(function*() {
       const files = yield* DurableFile
       const folder = yield* temporaryFolder
@@ -66,7 +69,7 @@ layer(NodeDurableFile.layer, { excludeTestServices: true })("a durable file", (i
       expect(yield* Effect.flip(files.read(path))).toMatchObject({ operation: "read", code: "ENOTDIR" })
     }))
 
-  it.scoped("written by many at once ends whole, as one of them wrote it", () =>
+  it("written by many at once ends whole, as one of them wrote it", () =>
     Effect.gen(function*() {
       const files = yield* DurableFile
       const path = join(yield* temporaryFolder, "state")

@@ -1,9 +1,10 @@
-import { expect, layer } from "@effect/vitest"
+import { describe, expect } from "@effect/vitest"
 import { FileSteps } from "@felhom/domain/port/FileSteps"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { Effect, Option } from "effect"
 import { constants, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs"
 import { join } from "node:path"
+import { scopedWith } from "./ScopedWith.ts"
 import { temporaryFolder } from "./TemporaryFolder.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -29,8 +30,10 @@ const openFlags = (path: string): ReadonlyArray<number> =>
     Number.parseInt(/^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8)
   )
 
-layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durable file", (it) => {
-  it.scoped("write at the end of a file that goes on under its new name", () =>
+const it = scopedWith(NodeFileSteps.layer)
+
+describe("the steps of a durable file", () => {
+  it("write at the end of a file that goes on under its new name", () =>
     Effect.gen(function*() {
       const files = yield* FileSteps
       const folder = join(yield* temporaryFolder, "a", "b")
@@ -51,7 +54,7 @@ layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durabl
       expect(yield* files.freeBytes(folder)).toBeGreaterThan(0)
     }))
 
-  it.scoped("write durably where the file ends, with a handle whose every write is synced by the kernel", () =>
+  it("write durably where the file ends, with a handle whose every write is synced by the kernel", () =>
     Effect.gen(function*() {
       const files = yield* FileSteps
       const path = join(yield* temporaryFolder, "log")
@@ -69,7 +72,7 @@ layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durabl
       expect(openFlags(path)).toEqual([])
     }))
 
-  it.scoped("make room by the durable write that goes beyond what there is, and write into it then", () =>
+  it("make room by the durable write that goes beyond what there is, and write into it then", () =>
     Effect.gen(function*() {
       const files = yield* FileSteps
       const path = join(yield* temporaryFolder, "log")
@@ -94,7 +97,7 @@ layer(NodeFileSteps.layer, { excludeTestServices: true })("the steps of a durabl
       expect(runs).toEqual(["a10", "b1", `c${room - 11}`, "d1", `e${3 * room - 1}`])
     }))
 
-  it.scoped("say which of them failed, on which path, with the system's word", () =>
+  it("say which of them failed, on which path, with the system's word", () =>
     Effect.gen(function*() {
       const files = yield* FileSteps
       const folder = yield* temporaryFolder

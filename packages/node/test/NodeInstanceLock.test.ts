@@ -1,4 +1,4 @@
-import { expect, layer } from "@effect/vitest"
+import { describe, expect } from "@effect/vitest"
 import { InstanceLock } from "@felhom/domain/port/InstanceLock"
 import * as NodeInstanceLock from "@felhom/node/NodeInstanceLock"
 import { ownIdentity } from "@felhom/node/ProcessIdentity"
@@ -6,6 +6,7 @@ import { Effect, Exit, Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { scopedWith } from "./ScopedWith.ts"
 import { temporaryFolder } from "./TemporaryFolder.ts"
 
 const acquire = (directory: string) => Effect.flatMap(InstanceLock, (lock) => lock.acquire(directory))
@@ -34,8 +35,10 @@ const end = (child: ChildProcess): Effect.Effect<void> =>
 const startTicks = (pid: number | undefined): string =>
   readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[19] ?? ""
 
-layer(NodeInstanceLock.layer, { excludeTestServices: true })("the lock of a state folder", (it) => {
-  it.scoped("is held by one only, and by the next when its scope has ended", () =>
+const it = scopedWith(NodeInstanceLock.layer)
+
+describe("the lock of a state folder", () => {
+  it("is held by one only, and by the next when its scope has ended", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporaryFolder, "state")
       for (const _ of ["first", "second", "third"]) {
@@ -52,7 +55,7 @@ layer(NodeInstanceLock.layer, { excludeTestServices: true })("the lock of a stat
       expect(readdirSync(directory)).toEqual(["daemon.lock.3"])
     }))
 
-  it.scoped("is held by a process that runs, and void once it was killed", () =>
+  it("is held by a process that runs, and void once it was killed", () =>
     Effect.gen(function*() {
       const directory = yield* temporaryFolder
       const child = yield* otherProcess
@@ -62,28 +65,28 @@ layer(NodeInstanceLock.layer, { excludeTestServices: true })("the lock of a stat
       yield* acquire(directory)
     }))
 
-  it.scoped("is void when its pid belongs to another process by now", () =>
+  it("is void when its pid belongs to another process by now", () =>
     Effect.gen(function*() {
       const directory = yield* temporaryFolder
       leave(directory, { startTicks: "1" })
       yield* acquire(directory)
     }))
 
-  it.scoped("is void after the host was started again", () =>
+  it("is void after the host was started again", () =>
     Effect.gen(function*() {
       const directory = yield* temporaryFolder
       leave(directory, { bootId: "00000000-0000-0000-0000-000000000000" })
       yield* acquire(directory)
     }))
 
-  it.scoped("is held in doubt: nobody can look into another pid namespace", () =>
+  it("is held in doubt: nobody can look into another pid namespace", () =>
     Effect.gen(function*() {
       const directory = yield* temporaryFolder
       leave(directory, { pid: 4_000_000, startTicks: "1", pidNamespace: "pid:[1]" })
       expect(yield* Effect.flip(acquire(directory))).toMatchObject({ reason: "held" })
     }))
 
-  it.scoped("that a power cut damaged is void", () =>
+  it("that a power cut damaged is void", () =>
     Effect.gen(function*() {
       const directory = yield* temporaryFolder
       writeFileSync(join(directory, "daemon.lock.7"), "")
@@ -91,7 +94,7 @@ layer(NodeInstanceLock.layer, { excludeTestServices: true })("the lock of a stat
       expect(readdirSync(directory)).toEqual(["daemon.lock.8"])
     }))
 
-  it.scoped("left by a dead holder is taken over by exactly one of many that start at once", () =>
+  it("left by a dead holder is taken over by exactly one of many that start at once", () =>
     Effect.gen(function*() {
       for (const _ of Array.from({ length: 20 })) {
         const directory = yield* temporaryFolder
@@ -104,7 +107,7 @@ layer(NodeInstanceLock.layer, { excludeTestServices: true })("the lock of a stat
       }
     }))
 
-  it.scoped("is not taken from its holder by a starter that looked long ago", () =>
+  it("is not taken from its holder by a starter that looked long ago", () =>
     Effect.gen(function*() {
       const directory = yield* temporaryFolder
       leave(directory, { startTicks: "1" }, 5)
@@ -117,7 +120,7 @@ layer(NodeInstanceLock.layer, { excludeTestServices: true })("the lock of a stat
       expect(yield* Effect.flip(acquire(directory))).toMatchObject({ reason: "held" })
     }))
 
-  it.scoped("in a folder that can't be written is an error that names the folder", () =>
+  it("in a folder that can't be written is an error that names the folder", () =>
     Effect.gen(function*() {
       const folder = yield* temporaryFolder
       writeFileSync(join(folder, "file"), "")

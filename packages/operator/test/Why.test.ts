@@ -76,10 +76,10 @@ describe("felhom why", () => {
       expect({ code, err }).toEqual({ code: 0, err: "" })
       const [title, word, now, wished, since, held, differs, blocked, empty, head, ...story] = out.split("\n")
       expect(title).toMatch(/^lxc\/101 blog on attic \([0-9a-f]{8}\)$/)
-      expect(word).toContain("signed by the host 0 s ago")
+      expect(word).toMatch(/^signed by the host \d+ \w+ ago/)
       expect(now).toBe("now       stopped, 2 cores, 1.0 GiB")
       expect(wished).toBe("wished    power running")
-      expect(since).toMatch(/^ {10}since 0 s \(\S+ \S+ UTC\), by anna as version 1, by the hub's word$/)
+      expect(since).toMatch(/^ {10}since \d+ \w+ \(\S+ \S+ UTC\), by anna as version 1, by the hub's word$/)
       expect(held).toBe("host      it goes by exactly this, as version 1")
       expect(differs).toBe("differs   it is stopped and should run")
       expect(blocked).toBe(`blocked   it does not shut down; ${op}`)
@@ -124,6 +124,20 @@ describe("felhom why", () => {
       const quiet = yield* operator.felhom(["why", "attic", "wiki"])
       expect(quiet.out).toContain("wished    nothing: it is left alone")
       expect(quiet.out).toContain("nothing that the hub keeps happened to it")
+    }))
+
+  it.scopedLive("says where a wish means who the guest was before it got another volume", () =>
+    Effect.gen(function*() {
+      const { host, operator, trusts, write } = yield* desiredWorld()
+      yield* host.reports(guests)
+      yield* trusts
+      const path = write("attic.yaml", "host: attic\nguests:\n  blog: { power: running }\n")
+      yield* operator.felhom(["apply", "-f", path, "--yes"])
+      yield* host.reports([known(101, "blog", { config: known(111, "blog").config })])
+      const changed = yield* operator.felhom(["why", "attic", "blog"])
+      expect(changed.out).toContain("wished    nothing for who it is now: lxc/101 blog was named when it had other")
+      yield* operator.felhom(["apply", "-f", path, "--yes"])
+      expect((yield* operator.felhom(["why", "attic", "blog"])).out).toContain("wished    power running")
     }))
 
   it.scopedLive("tells of a guest that is still to be made, by what its file calls it", () =>

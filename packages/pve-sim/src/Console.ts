@@ -6,7 +6,7 @@ import { bytesOf, copyConfig, type Guest, makeGuest, setRunning } from "./Guest.
 import { parseGuestFile } from "./GuestFile.ts"
 import { allocateVolume, normaliseNet, normaliseTags } from "./LxcValues.ts"
 import { type Machine, takeTime } from "./Machine.ts"
-import { provision } from "./RestoreWork.ts"
+import { provision, reserve } from "./RestoreWork.ts"
 import { canSnapshot } from "./SnapshotFeature.ts"
 import * as StorageConsole from "./StorageConsole.ts"
 import type { Worker } from "./TaskTable.ts"
@@ -130,7 +130,9 @@ const restoreGuest = (machine: Machine, change: Extract<ConsoleChange, { readonl
       given,
       description: config["description"],
       start: false
-    }).pipe(Effect.mapError(({ message }) => new ConsoleRefused({ reason: "restore-failed", what: message })))
+    }, reserve(machine, vmid)).pipe(
+      Effect.mapError(({ message }) => new ConsoleRefused({ reason: "restore-failed", what: message }))
+    )
   })
 
 const writeFile = (machine: Machine, change: Extract<ConsoleChange, { readonly _tag: "guest.file" }>): void => {

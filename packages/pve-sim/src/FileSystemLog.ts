@@ -73,8 +73,9 @@ export const formatLog = (bytes: number, uuid: string): ReadonlyArray<string> =>
 /** What growing the ext4 of an image prints: the check, then the growth. */
 export const growLog = (path: string, before: number, after: number): ReadonlyArray<string> => {
   const blocks = (bytes: number): number => Math.floor(bytes / 4096)
+  const [, device] = /^\/dev\/((?!zvol\/)[^/]+\/[^/]+)$/.exec(path) ?? []
   return [
-    "Image resized.",
+    ...(device === undefined ? ["Image resized."] : lvmGrown(device, before, after)),
     "e2fsck 1.47.2 (1-Jan-2025)",
     "Pass 1: Checking inodes, blocks, and sizes",
     "Pass 2: Checking directory structure",
@@ -88,6 +89,15 @@ export const growLog = (path: string, before: number, after: number): ReadonlyAr
     ""
   ]
 }
+
+const inLvm = (bytes: number): string =>
+  `${(bytes / (1024 * mebibyte)).toFixed(2)} GiB (${bytes / (4 * mebibyte)} extents)`
+
+/** What lvextend says of a volume, of which the physical extents have 4 MiB. */
+const lvmGrown = (device: string, before: number, after: number): ReadonlyArray<string> => [
+  `  Size of logical volume ${device} changed from ${inLvm(before)} to ${inLvm(after)}.`,
+  `  Logical volume ${device} successfully resized.`
+]
 
 /** tar's summary of what it wrote or read. */
 export const tarTotals = (verb: "written" | "read", bytes: number): string =>

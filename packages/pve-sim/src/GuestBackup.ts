@@ -141,7 +141,12 @@ const pack = (machine: Machine, worker: Worker, guest: Guest, manner: BackupMann
       subtype: guest.type,
       notes: undefined,
       protected: false,
-      archive: { config: archivedConfig(guest), bytes: guest.bytes, truncated: false }
+      archive: {
+        config: archivedConfig(guest),
+        bytes: guest.bytes,
+        firewall: machine.firewalls.get(guest.vmid),
+        truncated: false
+      }
     }
     const others = (machine.content.get(storage.storage) ?? []).filter(({ volid }) => volid !== volume.volid)
     machine.content.set(storage.storage, [...others, volume])

@@ -91,8 +91,11 @@ export const allocateVolume = (
 
 /** Bytes as Proxmox writes them in a size: the largest unit that comes out even. */
 export const sizeText = (bytes: number): string => {
-  const [kibi, mebi, gibi] = [1, 2, 3].map((power) => bytes / 1024 ** power)
-  return Number.isInteger(gibi)
+  const [kibi, mebi, gibi, tebi] = [1, 2, 3, 4].map((power) => bytes / 1024 ** power)
+  // No size at all is `0T`: a subvolume without a limit has it.
+  return Number.isInteger(tebi)
+    ? `${tebi}T`
+    : Number.isInteger(gibi)
     ? `${gibi}G`
     : Number.isInteger(mebi)
     ? `${mebi}M`

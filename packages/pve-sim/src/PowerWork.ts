@@ -1,5 +1,6 @@
 import type { Upid } from "@felhom/domain/Upid"
 import { Clock, Deferred, Duration, Effect, Fiber } from "effect"
+import { lacksBridge } from "./Bridges.ts"
 import { applyPending, type Guest, isTemplate, lockOf, setRunning, volumesOf } from "./Guest.ts"
 import { type Machine, takeTime } from "./Machine.ts"
 import type { Task, TaskFailure, Worker } from "./TaskTable.ts"
@@ -89,6 +90,13 @@ const boot = (machine: Machine, worker: Worker, guest: Guest): Effect.Effect<voi
     yield* worker.take("200 millis")
     if (volumesOf(guest, guest.file.current).some(({ source }) => guest.hollow.has(source))) {
       yield* worker.log("sync_wait: 34 An error occurred in another process (expected sequence number 7)")
+      yield* worker.log(`__lxc_start: 2119 Failed to spawn container "${guest.vmid}"`)
+      return yield* fail(`startup for container '${guest.vmid}' failed`)
+    }
+    if (guest.type === "lxc" && lacksBridge(machine, guest)) {
+      yield* worker.log("run_buffer: 571 Script exited with status 2")
+      yield* worker.log("lxc_create_network_priv: 3427 Success - Failed to create network device")
+      yield* worker.log("lxc_spawn: 1840 Failed to create the network")
       yield* worker.log(`__lxc_start: 2119 Failed to spawn container "${guest.vmid}"`)
       return yield* fail(`startup for container '${guest.vmid}' failed`)
     }

@@ -15,6 +15,7 @@ import { start } from "./PowerWork.ts"
 import { readProperties } from "./PropertyFormat.ts"
 import { typeOf } from "./StorageState.ts"
 import { TaskFailure, type Worker } from "./TaskTable.ts"
+import { convertToTemplate } from "./TemplateWork.ts"
 import { poolTrouble } from "./ThinPools.ts"
 import type { Archive } from "./Volume.ts"
 import { fail } from "./WorkerChecks.ts"
@@ -122,6 +123,8 @@ const permitted = (machine: Machine, job: Provision, archived: Guest, old: Guest
 const format = (machine: Machine, worker: Worker, volid: string, one: Planned) =>
   Effect.gen(function*() {
     const storage = machine.storages.get(one.storage)
+    // A subvolume is a file system already.
+    if (/[:/]subvol-/.test(volid)) return yield* worker.take("100 millis")
     if (storage !== undefined && typeOf(storage) === "dir") {
       const path = volumePath(machine, volid, "rootdir")
       yield* worker.log(`Formatting '${path}', fmt=raw size=${one.bytes} preallocation=off`)
@@ -143,7 +146,8 @@ const ownVolumes = (guest: Guest): ReadonlyArray<string> => {
   const named = values.flatMap((
     [key, text]
   ) => (/^(?:rootfs|mp\d+|unused\d+)$/.test(key) ? [text.split(",")[0] ?? ""] : []))
-  return named.filter((volid) => volid.includes(`:${guest.vmid}/`))
+  const own = new RegExp(`^[^:]+:(?:${guest.vmid}/|(?:vm|subvol)-${guest.vmid}-)`)
+  return named.filter((volid) => own.test(volid))
 }
 
 const merge = (
@@ -192,7 +196,8 @@ const unpack = (machine: Machine, worker: Worker, job: Provision, archive: Archi
     const storage = machine.storages.get(root?.storage ?? folder)
     // A directory's images are sparse: tar ends well, and the write errors come when nobody looks (platform-facts 11, item 6).
     const full = storage !== undefined && storage.avail < archive.bytes
-    if ((root !== undefined && root.bytes < archive.bytes) || (full && typeOf(storage) !== "dir")) {
+    // A subvolume of size 0 is a plain folder without a limit (platform-facts 5.15).
+    if ((root !== undefined && root.bytes > 0 && root.bytes < archive.bytes) || (full && typeOf(storage) !== "dir")) {
       yield* worker.log("tar: ./root/blob: Cannot write: No space left on device")
       return yield* broken()
     }
@@ -200,7 +205,7 @@ const unpack = (machine: Machine, worker: Worker, job: Provision, archive: Archi
     return full
   })
 
-const template = { config: undefined, bytes: 2_191_360, truncated: false }
+const template: Archive = { config: undefined, bytes: 2_191_360, truncated: false }
 
 const prepare = (machine: Machine, worker: Worker, job: Provision, old: Guest | undefined) =>
   Effect.gen(function*() {
@@ -229,6 +234,10 @@ const warnOfRawLines = (worker: Worker, archived: Guest | undefined) =>
     for (const [key, value] of raw) yield* worker.log(`${key}: ${value}`)
     yield* worker.log("--------------------------------")
   })
+
+/** Who overwrites a guest by its right to back it up gets nothing of an archived firewall (platform-facts 1.2.1). */
+const mayAllocate = (machine: Machine, { identity, vmid }: Provision): boolean =>
+  identity.id === "root@pam" || missing(machine, identity, `/vms/${vmid}`, ["VM.Allocate"]) === undefined
 
 /** A template is missed only when its volume has been made: the look at its kind before that says so and goes on. */
 const templateThere = (machine: Machine, worker: Worker, { restore, source }: Provision) =>
@@ -285,29 +294,59 @@ const replace = (
       }
       merge(job, archived, current, unprivileged)
       if (job.unique && archived !== undefined) yield* renewCards(machine, archived, current)
-      if (archived !== undefined && isTemplate(archived)) current.values.set("template", "1")
       guest.file.current = current
+      if (archived !== undefined && isTemplate(archived)) {
+        yield* worker.log("Convert restored container to template...")
+        yield* convertToTemplate(machine, guest)
+      }
+      if (archive.firewall !== undefined && mayAllocate(machine, job)) machine.firewalls.set(job.vmid, archive.firewall)
     }).pipe(Effect.tapError(() => lose))
+  })
+
+/** A number that is taken for a guest to come, and what had it. */
+export interface Reserved {
+  readonly guest: Guest
+  readonly old: Guest | undefined
+}
+
+/**
+ * Takes the number before the work begins: until its end nothing but the lock stands in a new guest's file, and an old one gets
+ * the lock.
+ */
+export const reserve = (machine: Machine, vmid: number): Reserved => {
+  const old = machine.guests.get(vmid)
+  const fresh = makeGuest({ vmid, type: "lxc", configFile: "lock: create\n", speed: machine.speed })
+  if (old !== undefined) {
+    old.file.current.values.set("lock", "create")
+    return { guest: { ...fresh, fileLock: old.fileLock }, old }
+  }
+  machine.guests.set(vmid, fresh)
+  return { guest: fresh, old }
+}
+
+/** As it was before: the number is free again, or its guest has no lock. */
+export const giveBack = (machine: Machine, { guest, old }: Reserved): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (old === undefined) machine.guests.delete(guest.vmid)
+    else old.file.current.values.delete("lock")
   })
 
 /**
  * The work of creating or restoring a container. What fails before the first volume is made leaves an old guest as it was;
  * what fails later loses it.
  */
-export const provision = (machine: Machine, worker: Worker, job: Provision): Effect.Effect<void, TaskFailure> =>
+export const provision = (
+  machine: Machine,
+  worker: Worker,
+  job: Provision,
+  reserved: Reserved
+): Effect.Effect<void, TaskFailure> =>
   Effect.gen(function*() {
-    const old = machine.guests.get(job.vmid)
-    const fresh = makeGuest({ vmid: job.vmid, type: "lxc", configFile: "lock: create\n", speed: machine.speed })
-    const guest = old === undefined ? fresh : { ...fresh, fileLock: old.fileLock }
-    // The id is taken before the work begins, and until its end nothing but the lock stands in the file of a new guest.
-    if (old === undefined) machine.guests.set(job.vmid, guest)
-    else old.file.current.values.set("lock", "create")
-    const giveBack = Effect.sync(() => {
-      if (old === undefined) machine.guests.delete(job.vmid)
-      else old.file.current.values.delete("lock")
-    })
+    const { guest, old } = reserved
     yield* guest.fileLock.hold(fail, worker)(Effect.gen(function*() {
-      const prepared = yield* prepare(machine, worker, job, old).pipe(Effect.tapError(() => giveBack))
+      const prepared = yield* prepare(machine, worker, job, old).pipe(
+        Effect.tapError(() => giveBack(machine, reserved))
+      )
       setRunning(guest, false, yield* Clock.currentTimeMillis, 0)
       yield* replace(machine, worker, job, guest, old, prepared)
     }))

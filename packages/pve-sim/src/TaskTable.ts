@@ -119,6 +119,8 @@ export class TaskTable {
     readonly id: string
     readonly user: string
     readonly work: (worker: Worker) => Effect.Effect<void, TaskFailure>
+    /** What was taken before the worker began, given back where it fails before its work. */
+    readonly giveBack?: Effect.Effect<void>
   }): Effect.Effect<Upid> {
     return Effect.gen(this, function*() {
       const parts = yield* this.#parts(job)
@@ -133,12 +135,16 @@ export class TaskTable {
         fiber: undefined
       }
       this.#tasks.push(task)
-      task.fiber = yield* Effect.forkIn(this.#run(task, job.work), this.#setup.scope)
+      task.fiber = yield* Effect.forkIn(this.#run(task, job.work, job.giveBack ?? Effect.void), this.#setup.scope)
       return task.upid
     })
   }
 
-  #run(task: Task, work: (worker: Worker) => Effect.Effect<void, TaskFailure>): Effect.Effect<void> {
+  #run(
+    task: Task,
+    work: (worker: Worker) => Effect.Effect<void, TaskFailure>,
+    giveBack: Effect.Effect<void>
+  ): Effect.Effect<void> {
     let warnings = 0
     const log = (line: string) =>
       Effect.sync(() => {
@@ -157,7 +163,7 @@ export class TaskTable {
       sigterm: Deferred.await(task.terminate),
       pid: task.parts.pid
     }
-    return this.#faulty(task.parts.type, worker, work(worker)).pipe(
+    return this.#faulty(task.parts.type, worker, work(worker), giveBack).pipe(
       Effect.matchEffect({
         onFailure: (failure) => failure.mute === true ? Effect.void : log(`TASK ERROR: ${failure.message}`),
         onSuccess: () => log(warnings === 0 ? "TASK OK" : `TASK WARNINGS: ${warnings}`)
@@ -169,15 +175,22 @@ export class TaskTable {
     )
   }
 
-  #faulty(type: string, worker: Worker, work: Effect.Effect<void, TaskFailure>): Effect.Effect<void, TaskFailure> {
+  #faulty(
+    type: string,
+    worker: Worker,
+    work: Effect.Effect<void, TaskFailure>,
+    giveBack: Effect.Effect<void>
+  ): Effect.Effect<void, TaskFailure> {
     return this.#setup.faults.ofTask(type).reduce((done, { message, outcome }) => {
       switch (outcome) {
         case "fail":
-          return Effect.zipRight(worker.take("100 millis"), Effect.fail(new TaskFailure({ message })))
+          return Effect.zipRight(worker.take("100 millis"), Effect.fail(new TaskFailure({ message }))).pipe(
+            Effect.tapError(() => giveBack)
+          )
         case "warn":
           return Effect.zipLeft(done, worker.warn(message))
         case "hang":
-          return worker.sigterm
+          return Effect.tapError(worker.sigterm, () => giveBack)
         case "vanish":
           return Effect.zipRight(done, Effect.fail(new TaskFailure({ message, mute: true })))
       }

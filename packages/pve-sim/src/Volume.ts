@@ -10,6 +10,8 @@ export interface Archive {
   readonly config: string | undefined
   /** Bytes once unpacked. */
   readonly bytes: number
+  /** The options of the guest's firewall, if it had any. */
+  readonly firewall?: ReadonlyMap<string, string> | undefined
   /** Breaks off, so that unpacking fails at the end. */
   readonly truncated: boolean
 }

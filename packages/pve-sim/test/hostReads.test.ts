@@ -175,3 +175,24 @@ it.effect("while a guest is made there is its lock and nothing else, and nobody 
     expect((yield* ask("GET", `${node}/lxc/777/config`)).data).toEqual({ lock: "create", digest: expect.any(String) })
     expect((yield* ask("DELETE", `${node}/lxc/777`)).reason).toBe("CT is locked (create)")
   }).pipe(sixteen))
+
+it.effect("a volume on a thin pool is a device: it is listed as lvs tells it, and grows as lvextend says", () =>
+  Effect.gen(function*() {
+    const sim = yield* PveSim
+    const config = { type: "lvmthin", vgname: "pve", thinpool: "data", content: "images,rootdir" }
+    yield* sim.change({ _tag: "storage.set", storage: "thin", config })
+    yield* sim.change({ _tag: "guest.create", vmid: 777, type: "lxc", config: { storage: "thin", rootfs: "thin:1" } })
+    const volid = "thin:vm-777-disk-0"
+    expect(rows((yield* ask("GET", `${node}/storage/thin/content`)).data)).toEqual([
+      { volid, content: "rootdir", format: "raw", size: 2 ** 30, vmid: 777, ctime: expect.stringMatching(/^\d+$/) }
+    ])
+    expect((yield* ask("GET", `${node}/storage/thin/content/${volid}`)).data)
+      .toMatchObject({ path: "/dev/pve/vm-777-disk-0" })
+    const grown = upidOf(yield* ask("PUT", `${node}/lxc/777/resize`, "disk=rootfs&size=2G"))
+    yield* TestClock.adjust("10 seconds")
+    const log = rows((yield* logOf(grown)).data).map(({ t }) => t)
+    expect(log[0]).toBe(
+      "  Size of logical volume pve/vm-777-disk-0 changed from 1.00 GiB (256 extents) to 2.00 GiB (512 extents)."
+    )
+    expect(log.at(-1)).toBe("TASK OK")
+  }).pipe(sixteen))

@@ -3,10 +3,12 @@ import { ConsoleChange } from "@felhom/pve-sim/ConsoleChange"
 import { Effect, Schema } from "effect"
 import { places } from "./Agent.ts"
 import type { Chance } from "./Chance.ts"
+import { archive } from "./Home.ts"
 import { honest } from "./Hub.ts"
 import { allowList, type Name, names, revocations } from "./Operators.ts"
 import type { Armed, Stage } from "./Stage.ts"
 import { submit } from "./Submission.ts"
+import { image, wish } from "./Wishing.ts"
 
 const minute = 60_000
 const hour = 60 * minute
@@ -34,7 +36,11 @@ export const ruled = (
   stage.disk.put(places.signers.revoked.path, bytes(revocations(named(rules.revoked))))
   stage.disk.put(
     places.policyFile,
-    bytes(JSON.stringify({ typ: "felhom/policy/v1", signatures: { threshold: rules.threshold } }))
+    bytes(JSON.stringify({
+      typ: "felhom/policy/v1",
+      signatures: { threshold: rules.threshold },
+      desired: { storages: ["local"], images: { [image]: archive } }
+    }))
   )
 }
 
@@ -116,6 +122,7 @@ const person: Act = (stage, chance) => {
     { _tag: "guest.set", vmid, key: "description", value: spam },
     { _tag: "guest.set", vmid, key: "tags", value: "prod;felhom" },
     { _tag: "guest.set", vmid, key: vmid === 200 ? "name" : "hostname", value: `renamed${chance.below(9)}` },
+    { _tag: "guest.set", vmid, key: vmid === 200 ? "name" : "hostname", value: "\u001b[2J\u202eroot" },
     { _tag: "guest.snapshot", vmid: 102, name: `by-hand${chance.below(3)}` },
     { _tag: "guest.delsnapshot", vmid: 102, name: "before" },
     { _tag: "guest.destroy", vmid },
@@ -128,14 +135,22 @@ const person: Act = (stage, chance) => {
     { _tag: "storage.avail", storage: "local", bytes: chance.below(1_000_000) },
     { _tag: "vzdump.lock", seconds: chance.between(1, 600) }
   ])
+  const done = change(made)
+  if (done._tag === "guest.destroy" || done._tag === "guest.create") {
+    stage.ledger.replacedAt.set(done.vmid, stage.timeline.elapsed)
+    stage.ledger.made.delete(done.vmid)
+  }
+  if (done._tag === "storage.avail") stage.ledger.filledAt = stage.timeline.elapsed
   stage.ledger.note(`by hand: ${JSON.stringify(made)}`)
   // A change that makes no sense now is one that nobody makes.
-  stage.begin(Effect.ignore(Console.apply(stage.machine, change(made))))
+  stage.begin(Effect.ignore(Console.apply(stage.machine, done)))
 }
 
 /** A guest that is destroyed, and another one made under its number. */
 const replaced: Act = (stage, chance) => {
   const vmid = chance.pick([101, 102])
+  stage.ledger.replacedAt.set(vmid, stage.timeline.elapsed)
+  stage.ledger.made.delete(vmid)
   stage.ledger.note(`by hand: lxc/${vmid} is replaced by another one`)
   stage.begin(Effect.ignore(Effect.all([
     Console.apply(stage.machine, change({ _tag: "guest.destroy", vmid })),
@@ -220,6 +235,7 @@ const way: Act = (stage, chance) => {
 /** All that may happen, and how often each does. */
 export const acts: { readonly [name: string]: { readonly weight: number; readonly act: Act } } = {
   submit: { weight: 30, act: submit },
+  wish: { weight: 16, act: wish },
   crash: { weight: 14, act: crash },
   disk: { weight: 6, act: disk },
   silence: { weight: 4, act: silence },

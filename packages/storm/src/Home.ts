@@ -8,6 +8,8 @@ import { Effect, Exit, Scope } from "effect"
 export const tokenId = "felhom-agent@pve!agent"
 export const secret = "5ec2e7aa-bbbb-4ccc-dddd-eeeeeeeeeeee"
 export const node = "home"
+/** What new containers are made from. */
+export const archive = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
 
 const user = "felhom-agent@pve"
 const granted = { roleid: "FelhomAgent", propagate: 1, path: "/" }
@@ -66,7 +68,7 @@ const home: World = Effect.runSync(decodeWorld({
       size: 1_071_310,
       content: "vztmpl",
       ctime: 1_795_304_787,
-      volid: "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
+      volid: archive
     }]
   },
   roles: { FelhomAgent: agentPrivileges },

@@ -43,8 +43,10 @@ export class Hub {
   interval: number
   /** The documents of desired states, as they were in force one after the other, in base64. */
   readonly wished: Array<string> = []
-  /** The guests that any of them names. */
-  readonly named = new Set<number>()
+  /** Documents of the same versions that nobody applied. */
+  readonly forged: Array<string> = []
+  /** The guests that any of them names, by their volumes. */
+  readonly named = new Set<string>()
   readonly #ledger: Ledger
   readonly #chance: Chance
   readonly #now: () => number
@@ -54,6 +56,8 @@ export class Hub {
   report: Report | undefined
   inventory: typeof Inventory.Encoded | undefined
   trust: typeof TrustStatus.Encoded | undefined
+  /** It has said that it had events which nobody had sent. */
+  claimed = false
   /** Reports that it answered. */
   answers = 0
 
@@ -90,7 +94,7 @@ export class Hub {
   }
 
   #desired(): string | undefined {
-    if (this.lies.desired) return this.#chance.any(this.wished)
+    if (this.lies.desired) return this.#chance.any(this.#chance.is(0.3) ? this.forged : this.wished)
     return this.wished.at(-1)
   }
 
@@ -118,6 +122,7 @@ export class Hub {
     if (report.trust !== null && report.trust !== undefined) this.trust = report.trust
     const { ahead, forgets, hurry, skew } = this.lies
     const desired = this.#desired()
+    if (ahead > 0) this.claimed = true
     return JSON.stringify({
       typ: "felhom/envelope/v1",
       host: report.host.id,

@@ -60,6 +60,12 @@ export class Ledger {
   readonly ends = new Map<string, Set<string>>()
   /** Ops that were told to have been accepted. */
   readonly accepted = new Set<string>()
+  /** When people put another guest under a number, or made or destroyed one there. */
+  readonly replacedAt = new Map<number, number>()
+  /** When something else than the agent last filled a storage. */
+  filledAt: number | undefined
+  /** Numbers that the agent made a guest under. */
+  readonly made = new Set<number>()
   readonly lines: Array<string> = []
   readonly #keepsLines: boolean
   readonly #where: () => Moment

@@ -159,7 +159,9 @@ export const run = (plan: Plan, disk: Content, keepsLines = false): Result => {
     calmDown(stage)
     const answers = stage.hub.answers
     // Two cycles at least, so that what the last one had to say is told.
-    const enough = () => stage.hub.answers >= answers + 2 && [...ledger.accepted].every((one) => ledger.ends.has(one))
+    const enough = () =>
+      stage.hub.answers >= answers + 2 &&
+      (stage.hub.claimed || [...ledger.accepted].every((one) => ledger.ends.has(one)))
     stage.until(stage.timeline.elapsed + timeToEnd, enough)
   }
   stage.end()

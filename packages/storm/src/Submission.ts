@@ -18,7 +18,7 @@ const guestsIn = (section: Guests | undefined) => (section?.state === "ok" ? sec
 const backupsIn = (section: Sections["backup"] | undefined) => (section?.state === "ok" ? section.value : [])
 
 /** A guest as the operator is shown it by the host's last report. */
-const shownGuests = (hub: Hub) =>
+export const shownGuests = (hub: Hub) =>
   guestsIn(hub.inventory?.guests).flatMap((guest) => {
     if (guest.config.state !== "ok" || guest.snapshots.state !== "ok") return []
     const { hash, identity } = guest.config.value

@@ -1,4 +1,6 @@
 import { Command, Options } from "@effect/cli"
+import * as AcceptedPolicy from "@felhom/authz/AcceptedPolicy"
+import * as HostPolicy from "@felhom/authz/HostPolicy"
 import * as Hold from "@felhom/durable/Hold"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
@@ -20,16 +22,25 @@ const json = Options.boolean("json").pipe(Options.withDescription("The same as -
 
 /** What is kept in the state folder, for whoever only reads it; a daemon may run beside. */
 const kept = Layer.unwrapEffect(
-  Effect.map(
+  Effect.zipWith(
     Settings.stateDirectory,
-    (directory) => Layer.merge(DesiredStore.layer(directory), Hold.layer(directory))
+    Settings.trustFiles,
+    (directory, { policyFile }) =>
+      Layer.mergeAll(
+        DesiredStore.layer(directory),
+        Hold.layer(directory),
+        Layer.provide(HostPolicy.layer(policyFile), AcceptedPolicy.layer(directory))
+      )
   )
 )
 
 /** `felhom-agent plan`. */
 export const makePlanCommand = (surroundings: Surroundings) =>
   Command.make("plan", { config, output, json }, (options) =>
-    showPlan(options.json ? "json" : options.output).pipe(
+    Effect.flatMap(
+      Settings.stateDirectory,
+      (directory) => showPlan(options.json ? "json" : options.output, directory)
+    ).pipe(
       Effect.provide(
         Layer.merge(Live.proxmox, kept).pipe(
           Layer.provideMerge(Layer.mergeAll(Live.crypto, NodeDurableFile.layer, NodeFileSteps.layer)),

@@ -65,7 +65,7 @@ export const planText = (view: PlanView): string => {
     headline(view),
     ...(steps.length === 0 ? [`${view.node} is as it should be: there is nothing to do`] : steps),
     ...view.notes.map(({ guest, text }) => `note       ${whom(guest)}: ${shown(text)}`),
-    "shown only: nothing was changed. Caps are judged as if nothing had been done before"
+    "shown only: nothing was changed"
   ].join("\n")
 }
 

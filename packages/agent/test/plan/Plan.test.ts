@@ -3,17 +3,27 @@ import { describe, it } from "@effect/vitest"
 import { runCli } from "@felhom/agent/Cli"
 import { planText } from "@felhom/agent/plan/PlanView"
 import { showPlan } from "@felhom/agent/plan/ShowPlan"
+import { HostPolicy, type PolicyReading } from "@felhom/authz/HostPolicy"
+import { parsePolicy, usualPolicy } from "@felhom/authz/PolicyDocument"
 import { decodeDesired } from "@felhom/domain/DesiredDocument"
 import { type GuestIdentity, guestIdentity } from "@felhom/domain/GuestConfig"
 import { HostEpoch } from "@felhom/domain/HostId"
+import { DurableFile } from "@felhom/domain/port/DurableFile"
 import { StorageId, Vmid, Volid } from "@felhom/domain/ProxmoxId"
 import { Sha256Hex } from "@felhom/domain/Sha256"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Hold } from "@felhom/durable/Hold"
+import * as OpJournal from "@felhom/durable/OpJournal"
+import { Mandate } from "@felhom/mandate/Mandate"
+import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { PveSim } from "@felhom/pve-sim/PveSim"
 import { DesiredStore, type HeldDesired } from "@felhom/reconciler/desired/DesiredStore"
 import { Effect, Either, Layer, Option } from "effect"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { expect } from "vitest"
 import { guest as guests, host, type HostOptions, passing } from "../selftest/SimulatedHost.ts"
 
@@ -39,10 +49,42 @@ const heldOf = (identity: GuestIdentity, wish: object): HeldDesired => ({
   document: documentOf(identity, wish)
 })
 
+const noPolicy: PolicyReading = { policy: usualPolicy, sha256: null, root: null, problem: Option.none() }
+
+/** A journal in which these guests were touched. */
+const journalWith = (...touched: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "felhom-plan-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const stores = Layer.mergeAll(NodeFileSteps.layer, NodeCrypto.layer, Mandate.mintLayer)
+    yield* Effect.flatMap(OpJournal.OpJournal, ({ desired }) =>
+      Effect.forEach(touched, (who) =>
+        desired.begun({
+          step: who,
+          epoch,
+          version: 1,
+          action: "guest.start",
+          guest: null,
+          call: { call: "POST", vmid: null, taskType: null },
+          write: null,
+          count: { touched: who, created: false, grown: 0 }
+        }))).pipe(Effect.provide(Layer.provide(OpJournal.layer(folder), stores)))
+    return new Uint8Array(readFileSync(join(folder, "journal.log")))
+  }).pipe(Effect.scoped)
+
 /** What the command prints on the recorded host, for what is held, and which writes it took. */
 const printed = (
   held: (identity: GuestIdentity) => Option.Option<HeldDesired>,
-  options: { readonly output?: "text" | "json"; readonly on?: boolean; readonly host?: HostOptions } = {}
+  options: {
+    readonly output?: "text" | "json"
+    readonly on?: boolean
+    readonly host?: HostOptions
+    readonly policy?: PolicyReading
+    /** `journal.log`. */
+    readonly journal?: Uint8Array
+  } = {}
 ) =>
   Effect.gen(function*() {
     const client = yield* ProxmoxClient
@@ -51,10 +93,17 @@ const printed = (
     const console = yield* Effect.console
     const hold = { typ: "felhom/hold/v1", since: EpochMillis.make(0), by: "root", reason: "moving house" } as const
     yield* passing(
-      showPlan(options.output ?? "text").pipe(
+      showPlan(options.output ?? "text", "/state/").pipe(
         Effect.provide(Layer.mergeAll(
           Layer.mock(DesiredStore, { current: Effect.succeed(held(identity)) }),
-          Layer.mock(Hold, { current: Effect.succeed(options.on === true ? Option.some(hold) : Option.none()) })
+          Layer.mock(Hold, { current: Effect.succeed(options.on === true ? Option.some(hold) : Option.none()) }),
+          Layer.mock(HostPolicy, { current: Effect.succeed(options.policy ?? noPolicy) }),
+          Layer.mock(DurableFile, {
+            read: (path) =>
+              Effect.succeed(
+                path === "/state/journal.log" ? Option.fromNullable(options.journal) : Option.none()
+              )
+          })
         )),
         Effect.withConsole(
           {
@@ -83,7 +132,7 @@ describe("felhom-agent plan", () => {
         expect.anything(),
         expect.stringMatching(/^ {2}3 {2}no {4}CT 9999 \(tiny\): can't be as wished/),
         expect.stringContaining("it has no card net7"),
-        "shown only: nothing was changed. Caps are judged as if nothing had been done before"
+        "shown only: nothing was changed"
       ])
     }))
 
@@ -105,6 +154,35 @@ describe("felhom-agent plan", () => {
       const text = yield* printed(wishing({ cores: 4 }), { on: true })
       expect(text).toContain("wait  CT 9999")
       expect(text).toContain("moving house")
+    }))
+
+  it.effect("goes by root's policy, and refuses to guess at one that it can't read", () =>
+    Effect.gen(function*() {
+      const policy = parsePolicy(new TextEncoder().encode(JSON.stringify({
+        typ: "felhom/policy/v1",
+        desired: { correction: { settings: "report" } }
+      })))
+      const text = yield* printed(wishing({ cores: 4 }), {
+        policy: { ...noPolicy, policy: Either.getOrThrow(policy) }
+      })
+      expect(text).toContain("the host's policy has settings told, not put right")
+      const error = yield* Effect.flip(printed(wishing({ cores: 4 }), {
+        policy: { ...noPolicy, problem: Option.some("/etc/felhom-agent/policy.json: it is no policy") }
+      }))
+      expect(error).toMatchObject({ _tag: "PolicyProblem" })
+      expect(String(error)).toContain("/etc/felhom-agent/policy.json")
+    }))
+
+  it.effect("counts what the host did of late, from its journal, which it only reads", () =>
+    Effect.gen(function*() {
+      const journal = yield* journalWith("a", "b", "c", "d", "e")
+      const text = yield* printed(wishing({ cores: 4 }), { journal })
+      expect(text).toContain("wait  CT 9999")
+      expect(text).toContain("5 guests were stopped, started or changed within 60 minutes, and the policy allows 5")
+      const torn = journal.slice(0, journal.length - 1)
+      expect(yield* printed(wishing({ cores: 4 }), { journal: torn })).toContain("CT 9999")
+      const damaged = yield* Effect.flip(printed(wishing({ cores: 4 }), { journal: new Uint8Array(10) }))
+      expect(damaged).toMatchObject({ _tag: "DurableLogError", reason: "unreadable" })
     }))
 
   it.effect("without a desired state says so, and what to do", () =>

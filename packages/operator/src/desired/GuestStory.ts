@@ -22,6 +22,8 @@ export interface Story {
   /** Null: the host's last report has no such guest. */
   readonly guest: Guest | null
   readonly wish: StoryWish | null
+  /** What is wished for whoever was called so, and had other addresses or volumes. */
+  readonly former: StoryWish | null
   readonly drift: ReadonlyArray<string>
   readonly blocked: ReadonlyArray<string>
   /** Oldest first. */
@@ -85,23 +87,27 @@ const meant = (
   )
 }
 
-const wishFor = (
-  text: string,
-  ref: string | null,
-  guest: Guest | null,
-  detail: DesiredDetail | null
-): StoryWish | null => {
+interface FoundWish {
+  readonly wish: StoryWish | null
+  /** People called it so, and it is not who they meant any more. */
+  readonly former: StoryWish | null
+}
+
+const wishFor = (text: string, ref: string | null, guest: Guest | null, detail: DesiredDetail | null): FoundWish => {
   const wishes = wishesOf(detail)
-  const identity = guest?.config.state === "ok" ? guest.config.value.identity : undefined
-  const who = guest === null || identity === undefined ? undefined : identityText(guest.type, identity)
-  return wishes.find(({ desired: { guest: { identity, type } } }) => identityText(type, identity) === who) ??
-    // Who it is can't be compared with what is gone or was not read: then it is what people called it.
-    (guest !== null && identity !== undefined ?
-      null :
-      wishes.find(({ called }) =>
-        ref === null ? nameIn(called) === text : called === ref || called.startsWith(`${ref} `)
-      )) ??
-    null
+  const called =
+    wishes.find(({ called }) =>
+      ref === null ? nameIn(called) === text : called === ref || called.startsWith(`${ref} `)
+    ) ?? null
+  // Who it is can't be compared with what is gone or was not read: then it is what people called it.
+  if (guest === null || guest.config.state === "unavailable") return { wish: called, former: null }
+  const who = identityText(guest.type, guest.config.value.identity)
+  const wish = wishes.find(({ desired: { guest: { identity, type } } }) => identityText(type, identity) === who) ??
+    // What was made by its key a report knows by its name alone.
+    wishes.find(({ desired: { guest: { identity, type }, name } }) =>
+      identity.key !== null && type === guest.type && name === guest.name
+    )
+  return wish === undefined ? { wish: null, former: called } : { wish, former: null }
 }
 
 const escaped = (text: string): string => text.replace(/[/\\^$.*+?()[\]{}|]/g, "\\$&")
@@ -116,7 +122,7 @@ export const storyOf = (
   Either.map(meant(text, inventory, detail, events), (one) => {
     const guest = typeof one === "string" ? null : one
     const ref = typeof one === "string" ? one : one === null ? null : formatGuestRef(one)
-    const wish = wishFor(text, ref, guest, detail)
+    const { former, wish } = wishFor(text, ref, guest, detail)
     const key = wish?.desired.guest.identity.key ?? null
     const mention = ref === null ? undefined : new RegExp(`(?<![\\w/])${escaped(ref)}(?!\\d)`)
     const isAbout = (subject: string | null): boolean =>
@@ -127,6 +133,7 @@ export const storyOf = (
       ref,
       guest,
       wish,
+      former,
       drift: reasons(inventory?.desired?.drift),
       blocked: reasons(inventory?.desired?.blocked),
       // An op's subject is its own hash, and whom it was about stands in its words.

@@ -27,7 +27,7 @@ const configOf = (guest: Guest): GuestConfig => {
   }
 }
 
-const observed = (guest: Guest, memoryUsed: number | null): ReadonlyArray<ObservedGuest> => {
+const observed = (guest: Guest, memoryUsed: number | null, key: string | null): ReadonlyArray<ObservedGuest> => {
   const { config, lock, name, status, template, type, vmid } = guest
   if (config.state === "unavailable") return []
   const text = configOf(guest)
@@ -38,7 +38,7 @@ const observed = (guest: Guest, memoryUsed: number | null): ReadonlyArray<Observ
     template,
     lock,
     ha: null,
-    identity: config.value.identity,
+    identity: key === null ? config.value.identity : { ...config.value.identity, key },
     merged: text,
     current: text,
     memoryUsed
@@ -47,7 +47,7 @@ const observed = (guest: Guest, memoryUsed: number | null): ReadonlyArray<Observ
 
 /** The parts of a wish that a report has something to say of. */
 const visible = ({ cores, description, guest, make, memory, name, onboot, power, protection, tags }: DesiredGuest) => {
-  const parts = {
+  return {
     power,
     name,
     description,
@@ -58,7 +58,6 @@ const visible = ({ cores, description, guest, make, memory, name, onboot, power,
     make,
     cores: guest.type === "lxc" ? cores : undefined
   }
-  return parts
 }
 
 const withoutUndefined = <A extends object>(parts: A): { [K in keyof A]?: Exclude<A[K], undefined> } => {
@@ -75,11 +74,31 @@ const isDefined = <A>(value: A): value is Exclude<A, undefined> => value !== und
 const seen = (desired: DesiredGuest): DesiredGuest => ({ guest: desired.guest, ...withoutUndefined(visible(desired)) })
 
 /** What is wished for a guest and no report says, by the wish's names. */
-const hidden = (desired: DesiredGuest): ReadonlyArray<string> => {
+const hidden = (desired: DesiredGuest, isThere: boolean): ReadonlyArray<string> => {
   const { guest: _, make, ...wished } = desired
   const known: { readonly [name: string]: unknown } = visible(desired)
   // Whatever is made is made as wished.
-  return make === undefined ? Object.keys(wished).filter((name) => known[name] === undefined) : []
+  if (make !== undefined && !isThere) return []
+  const names = Object.keys(wished).filter((name) => known[name] === undefined)
+  return make === undefined ? names : [...names, "whether it was made by this key"]
+}
+
+/**
+ * The guests that were made by a key, by their numbers: a report does not tell keys, so it is taken to be the one container that is
+ * called as the wish says.
+ */
+const madeGuests = (
+  wishes: ReadonlyArray<ResolvedGuest>,
+  guests: ReadonlyArray<Guest>
+): ReadonlyMap<string, string> => {
+  const meant = new Set(wishes.flatMap(({ guest }) => guest === null ? [] : [formatGuestRef(guest)]))
+  return new Map(wishes.flatMap(({ desired: { guest: { identity: { key } }, name }, guest }) => {
+    if (key === null || guest !== null) return []
+    const [only, ...others] = guests.filter((one) => one.type === "lxc" && one.name === name)
+    return only === undefined || others.length > 0 || meant.has(formatGuestRef(only))
+      ? []
+      : [[formatGuestRef(only), key] as const]
+  }))
 }
 
 /** What would differ on a host by its own report, as far as that tells, and what it does not tell. */
@@ -101,6 +120,7 @@ export const previewOf = (wishes: ReadonlyArray<ResolvedGuest>, { inventory, rep
   const used = new Map(
     (samples.state === "ok" ? samples.value : []).map((sample) => [formatGuestRef(sample), sample.memoryUsed])
   )
+  const made = madeGuests(wishes, guests)
   const images = wishes.flatMap(({ desired: { make } }) => make === undefined ? [] : [make.image])
   const archives = Object.fromEntries(images.map((image) => [image, Volid.make(`image:${image}`)]))
   const policy: DesiredPolicy = { ...usualDesiredPolicy, images: archives }
@@ -108,7 +128,11 @@ export const previewOf = (wishes: ReadonlyArray<ResolvedGuest>, { inventory, rep
     node: report.host.node,
     guests: types.flatMap((type) =>
       guests.filter((guest) => guest.type === type).flatMap((guest) =>
-        observed(guest, guest.status === "running" ? used.get(formatGuestRef(guest)) ?? null : null)
+        observed(
+          guest,
+          guest.status === "running" ? used.get(formatGuestRef(guest)) ?? null : null,
+          made.get(formatGuestRef(guest)) ?? null
+        )
       )
     ),
     // A guest that nobody could read is told of where the wishes are resolved.
@@ -116,12 +140,14 @@ export const previewOf = (wishes: ReadonlyArray<ResolvedGuest>, { inventory, rep
     elsewhere: [],
     storages: [],
     images: Object.values(archives).map((volid) => ({ volid, size: null })),
-    made: []
+    made: Array.from(made.values())
   }
   return {
     plan: plan({ guests: wishes.map(({ desired }) => seen(desired)) }, host, policy),
-    untold: wishes.flatMap(({ called, desired }) => {
-      const settings = hidden(desired)
+    untold: wishes.flatMap(({ called, desired, guest }) => {
+      const key = desired.guest.identity.key
+      const isThere = guest !== null || (key !== null && Array.from(made.values()).includes(key))
+      const settings = hidden(desired, isThere)
       return settings.length === 0 ? [] : [{ called, settings }]
     })
   }

@@ -70,7 +70,7 @@ export const renderStory = (
   now: number,
   colour: boolean
 ): ReadonlyArray<string> => {
-  const { blocked, drift, events, guest, wish } = story
+  const { blocked, drift, events, former, guest, wish } = story
   const shown = events.slice(-limit)
   const left = events.length - shown.length
   const marked = (tone: "good" | "warning" | "dim", text: string) => paint(toned(tone, text), colour)
@@ -79,7 +79,14 @@ export const renderStory = (
       ? marked("warning", "now       its host's last report has no such guest")
       : `now       ${nowWords(guest)}`,
     wish === null
-      ? "wished    nothing: it is left alone"
+      ? former === null
+        ? "wished    nothing: it is left alone"
+        : marked(
+          "warning",
+          `wished    nothing for who it is now: ${
+            displayTextWithin(former.called, 80)
+          } was named when it had other addresses or volumes; felhom apply names it anew`
+        )
       : `wished    ${wishWords(wish.desired)}`,
     ...(wish === null ? [] : [
       `          since ${humanDuration(now - wish.since.at)} (${moment(wish.since.at)}), by ${

@@ -1,4 +1,4 @@
-import { Either, ParseResult, Schema, SchemaAST } from "effect"
+import { Either, ParseResult, Schema, type SchemaAST } from "effect"
 import { type Document, isMap, isNode, isScalar, isSeq, type Node, parseDocument, visit } from "yaml"
 import { nearest } from "./Nearest.ts"
 import { deepestNesting, tooDeepAt } from "./Nesting.ts"
@@ -97,6 +97,8 @@ const isBefore = (one: Problem, other: Problem): number => one.line - other.line
 
 const keyed = (node: unknown): string | undefined => isScalar(node) ? String(node.value) : undefined
 
+const offsetOfKey = (key: unknown, otherwise = 0): number => (isNode(key) ? key.range?.[0] : undefined) ?? otherwise
+
 /** Where something stands: its key, where it has one, or the innermost of what is around it. */
 const offsetOf = (root: Node | null, path: Path): number => {
   let node: unknown = root
@@ -105,7 +107,7 @@ const offsetOf = (root: Node | null, path: Path): number => {
     if (isMap(node)) {
       const pair = node.items.find(({ key }) => keyed(key) === String(part))
       if (pair === undefined) return offset
-      offset = (isNode(pair.key) ? pair.key.range?.[0] : undefined) ?? offset
+      offset = offsetOfKey(pair.key, offset)
       node = pair.value
     } else if (isSeq(node)) {
       node = node.items[Number(part)]
@@ -122,23 +124,31 @@ const faults = (document: Document.Parsed): ReadonlyArray<readonly [offset: numb
   const found = [...document.errors, ...document.warnings].map(({ code, message, pos }) =>
     [
       pos[0],
-      code === "DUPLICATE_KEY"
-        ? "this key stands there twice"
-        : code === "TAB_AS_INDENT"
+      code === "TAB_AS_INDENT"
         ? "a tab can't indent YAML: use spaces"
         : code === "MULTIPLE_DOCS"
         ? "one file holds one document: put what follows into a file of its own"
         : message
     ] as const
   )
-  const aliases: Array<readonly [offset: number, what: string]> = []
+  const others: Array<readonly [offset: number, what: string]> = []
   visit(document, {
+    // The library compares each key with all the others, which takes minutes where there are many.
+    Map: (_, { items }) => {
+      const keys = new Set<string>()
+      for (const { key } of items) {
+        const name = keyed(key)
+        if (name === undefined) continue
+        if (keys.has(name)) others.push([offsetOfKey(key), "this key stands there twice"])
+        keys.add(name)
+      }
+    },
     Alias: (_, { range, source }) => {
       // A few of them can stand for more than any memory holds.
-      aliases.push([range?.[0] ?? 0, `*${source}: write it out; what stands elsewhere (&, *) is not taken here`])
+      others.push([range?.[0] ?? 0, `*${source}: write it out; what stands elsewhere (&, *) is not taken here`])
     }
   })
-  return [...found, ...aliases].toSorted(([one], [other]) => one - other)
+  return [...found, ...others].toSorted(([one], [other]) => one - other)
 }
 
 /** A problem at so many characters from 0. */
@@ -160,7 +170,7 @@ export const readWish = (file: string, text: string): Either.Either<ReadWish, Re
   if (text.length > longestFile) return refuse([at(0, `it is longer than ${longestFile} bytes`)])
   const deep = tooDeepAt(text)
   if (deep !== undefined) return refuse([at(deep, `it is nested deeper than ${deepestNesting}`)])
-  const document = parseDocument(text, { prettyErrors: false, stringKeys: true })
+  const document = parseDocument(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false })
   const wrong = faults(document)
   if (wrong.length > 0) return refuse(wrong.slice(0, mostProblems).map(([offset, what]) => at(offset, what)))
   const root = document.contents

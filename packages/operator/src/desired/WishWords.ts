@@ -5,6 +5,7 @@ import { humanDuration } from "@felhom/domain/HumanText"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import { identityText } from "@felhom/reconciler/plan/Matching"
 import type { PlanStep } from "@felhom/reconciler/plan/PlanStep"
+import { stepWords, valueWords } from "@felhom/reconciler/plan/StepWords"
 import { moment } from "../DisplayLines.ts"
 import type { ResolvedGuest } from "./WishGuests.ts"
 
@@ -27,7 +28,10 @@ const flat = (value: object, before: string): ReadonlyArray<readonly [name: stri
       : [[name, `${text(inner)}${units[name] ?? (before === "volumes." ? " GiB" : "")}`] as const]
   })
 
-const settingsOf = ({ guest: _, ...settings }: DesiredGuest) => flat(settings, "")
+const settingsOf = (desired: DesiredGuest) => {
+  const { guest: _, ...settings } = desired
+  return flat(settings, "")
+}
 
 /** `power running, memory 2048 MiB, nets.net0.bridge vmbr1` */
 export const wishWords = (desired: DesiredGuest): string =>
@@ -71,34 +75,14 @@ export const changeLines = (
   ]
 }
 
-const stepWords = (step: PlanStep): string => {
-  if (step.class === "needs-signature") return "is not wished for"
-  if (step.class === "not-possible") return "can't be as wished"
-  const { action } = step
-  switch (action.kind) {
-    case "guest.shutdown":
-      return "shut down"
-    case "guest.start":
-      return "start"
-    case "guest.make":
-      return "make"
-    case "volume.grow":
-      return `grow ${action.volume}`
-    case "config.set":
-    case "config.clear":
-      return `change ${action.key}`
-  }
-}
+const shortened = (value: string): string => displayTextWithin(value, 60)
 
 /** One step of a plan: whom, what, from what to what, and why it may not be so. */
 export const stepLines = (step: PlanStep): ReadonlyArray<string> => {
-  const { guest: { name: named, ref }, new: wished, old } = step
+  const { guest: { name: named, ref } } = step
   const whom = ref === null ? `new ${named ?? "guest"}` : `${formatGuestRef(ref)}${named === null ? "" : ` ${named}`}`
-  const values = old === null && wished === null
-    ? ""
-    : `: ${displayTextWithin(old ?? "(none)", 60)} -> ${displayTextWithin(wished ?? "(none)", 60)}`
   return [
-    `${name(whom)}: ${stepWords(step)}${values}`,
+    `${name(whom)}: ${stepWords(step)}${valueWords(step, shortened)}`,
     ...(step.class === "benign"
       ? [
         ...(step.effect === "next-start" ? ["  it holds from the guest's next start on"] : []),

@@ -5,7 +5,7 @@ import { all, anyone, type Call, type Endpoint, type Json, may, missing } from "
 import * as Formats from "../Formats.ts"
 import { removeVolume } from "../GuestBackup.ts"
 import { type Machine, nowSeconds } from "../Machine.ts"
-import { holds, pathOf, typeOf, unusable } from "../StorageState.ts"
+import { holds, pathOf, type StorageState, typeOf, unusable } from "../StorageState.ts"
 import { exitStatus } from "../TaskTable.ts"
 import * as Values from "../ValueFormats.ts"
 import type { Volume } from "../Volume.ts"
@@ -17,19 +17,22 @@ import { mayUseStorage } from "./Storage.ts"
 const inPath = { node: Formats.node, storage: Formats.storage }
 const volumeInPath = { ...inPath, volume: { type: "string" } } as const
 
-const volumeRow = (volume: Volume): Json => ({
+const isImage = ({ content }: Volume): boolean => content === "rootdir" || content === "images"
+
+/** Of a volume of LVM `lvs` gives the time as text, and neither what it takes nor where it comes from (pve-storage LvmThinPlugin). */
+const volumeRow = (volume: Volume, onLvm: boolean): Json => ({
   volid: volume.volid,
   content: volume.content,
   format: volume.format,
   size: volume.size,
-  ctime: volume.ctime,
+  ctime: onLvm ? String(volume.ctime) : volume.ctime,
   vmid: volume.vmid,
   subtype: volume.subtype,
   // Only the first line, and none of an empty note (platform-facts 1.5.2).
   notes: volume.notes?.split("\n")[0] || undefined,
   protected: volume.protected ? 1 : undefined,
   // A guest's own volume also says what it really takes, and what it was cloned from.
-  ...(volume.content === "rootdir" || volume.content === "images" ? { used: volume.size, parent: null } : {})
+  ...(isImage(volume) && !onLvm ? { used: volume.size, parent: null } : {})
 })
 
 /** An image is told by who owns it: a container's is its root, anything else an image. */
@@ -60,15 +63,17 @@ const list: Endpoint = {
   protected: true,
   parameters: { ...inPath, content: Values.of(Values.contentType), vmid: Formats.optional(Formats.vmid) },
   handle: (call) =>
-    Effect.map(usableContent(call), (volumes) => ({
-      data: volumes
+    Effect.map(usableContent(call), (volumes) => {
+      const state = call.machine.storages.get(required(call, "storage"))
+      const onLvm = state !== undefined && typeOf(state).startsWith("lvm")
+      const shown = volumes
         .filter((volume) =>
           volume.content === (textOf(call, "content") ?? volume.content) &&
           String(volume.vmid) === (textOf(call, "vmid") ?? String(volume.vmid)) &&
           volumeRefusal(call, volume.volid) === undefined
         )
-        .map(volumeRow)
-    }))
+      return { data: shown.map((volume) => volumeRow(volume, onLvm)) }
+    })
 }
 
 /** The volume that the path names, with its storage or without; of another storage, it is refused. */
@@ -98,6 +103,20 @@ const usable = (call: Call) =>
     return { volid, volume }
   })
 
+/** Where a volume is found that is no file; undefined of all others. */
+const devicePath = (state: StorageState, name: string): string | undefined => {
+  const pool = String(state.config["pool"] ?? "")
+  switch (typeOf(state)) {
+    case "lvm":
+    case "lvmthin":
+      return `/dev/${String(state.config["vgname"] ?? "")}/${name}`
+    case "zfspool":
+      return /^(?:subvol|basevol)-/.test(name) ? `/${pool}/${name}` : `/dev/zvol/${pool}/${name}`
+    default:
+      return undefined
+  }
+}
+
 /** Where a volume lies on the host. */
 export const volumePath = (machine: Machine, volid: string, content: string): string => {
   const [storage = "", name = ""] = volid.split(/:(.*)/s)
@@ -105,6 +124,8 @@ export const volumePath = (machine: Machine, volid: string, content: string): st
   const root = state === undefined ? "" : pathOf(state)
   const folder = { backup: "dump", iso: "template/iso", vztmpl: "template/cache" }[content]
   if (folder !== undefined) return `${root}/${folder}/${name.slice(name.indexOf("/") + 1)}`
+  const device = state === undefined ? undefined : devicePath(state, name)
+  if (device !== undefined) return device
   // A btrfs storage keeps each image in a subvolume of its own.
   return state !== undefined && typeOf(state) === "btrfs"
     ? `${root}/images/${name.replace(/\.raw$/, "")}/disk.raw`

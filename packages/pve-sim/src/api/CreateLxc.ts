@@ -7,10 +7,11 @@ import { type Guest, lockOf, makeGuest } from "../Guest.ts"
 import { keyRefusal, sourceOf } from "../LxcPermissions.ts"
 import { lxcConfigSchema } from "../LxcSchema.ts"
 import { normaliseValue } from "../LxcValues.ts"
-import { provision } from "../RestoreWork.ts"
+import { giveBack, provision, reserve } from "../RestoreWork.ts"
 import { holds, notEnabled, unusable } from "../StorageState.ts"
 import * as Values from "../ValueFormats.ts"
 import { volumeRefusal } from "../VolumeAccess.ts"
+import { cardTrouble } from "./LxcConfig.ts"
 
 // Of the request, and not of the guest's configuration (platform-facts 1.2.1).
 const own = new Set([
@@ -123,12 +124,21 @@ const values = (call: Call): Effect.Effect<ReadonlyMap<string, string>, ApiFailu
   Effect.gen(function*() {
     const given = new Map<string, string>()
     for (const [key, value] of call.parameters) {
-      if (own.has(key) || value === undefined) continue
+      // A guest that is still to be made has no use for an unused volume: it is left out with a word in the host's log.
+      if (own.has(key) || value === undefined || /^unused\d+$/.test(key)) continue
+      const trouble = /^net\d+$/.test(key) ? cardTrouble(call.machine, key, value) : undefined
+      if (trouble !== undefined) return yield* died(trouble)
       // Volumes are made by the worker.
       given.set(key, /^(?:rootfs|mp\d+)$/.test(key) ? value : yield* normaliseValue(call.machine, key, value))
     }
     return given
   })
+
+/** Each line is one that `ssh-keygen -l` would read; what it would say of the bytes behind is left open. */
+const keysReadable = (text = ""): boolean =>
+  text.split("\n").every((line) =>
+    /^\s*$/.test(line) || /(?:^|\s)(?:ssh-|ecdsa-sha2-|sk-)[\w@.-]+\s+AAAA[A-Za-z0-9+/]+=*(?:\s|$)/.test(line)
+  )
 
 const post: Endpoint = {
   method: "POST",
@@ -161,6 +171,7 @@ const post: Endpoint = {
         : undefined) ?? (isSet(call, "ha-managed") ? missing(machine, identity, "/", ["Sys.Console"]) : undefined)
       if (refused !== undefined) return yield* refused
       yield* mayExist(call)
+      if (!keysReadable(textOf(call, "ssh-public-keys"))) return yield* died("SSH public key validation error")
       const pool = textOf(call, "pool")
       if (pool !== undefined && !machine.access.pools.has(pool)) {
         return yield* forbidden(`pool '${pool}' does not exist`)
@@ -183,10 +194,12 @@ const post: Endpoint = {
       const old = machine.guests.get(vmidOf(call))
       const lock = old === undefined ? undefined : lockOf(old)
       if (lock !== undefined) return yield* died(`unable to restore CT ${vmidOf(call)} - CT is locked (${lock})`)
+      const reserved = reserve(machine, vmidOf(call))
       const data = yield* machine.tasks.start({
         type: restore ? "vzrestore" : "vzcreate",
         id: String(vmidOf(call)),
         user: identity.id,
+        giveBack: giveBack(machine, reserved),
         work: (worker) =>
           provision(machine, worker, {
             vmid: vmidOf(call),
@@ -199,7 +212,7 @@ const post: Endpoint = {
             given,
             description: textOf(call, "description"),
             start: isSet(call, "start")
-          }).pipe(
+          }, reserved).pipe(
             Effect.tap(() =>
               Effect.sync(() => pool === undefined ? undefined : machine.access.joinPool(pool, vmidOf(call)))
             )

@@ -56,6 +56,19 @@ const leaveJobs = (machine: Machine, vmid: number): void => {
   })
 }
 
+/** One volume after the other goes, until one is where nothing can be reached; then the guest stays (platform-facts 5.12). */
+const volumesReachable = (machine: Machine, guest: Guest) =>
+  Effect.gen(function*() {
+    for (const { source } of volumesOf(guest, guest.file.current)) {
+      const storage = source.slice(0, Math.max(0, source.indexOf(":")))
+      const volumes = machine.content.get(storage) ?? []
+      if (!volumes.some(({ vmid, volid }) => volid === source && vmid === guest.vmid)) continue
+      const trouble = unusable(machine.storages, storage)
+      if (trouble !== undefined) return yield* fail(trouble)
+      machine.content.set(storage, volumes.filter(({ volid }) => volid !== source))
+    }
+  })
+
 const destroyWork = (call: Call, worker: Worker, type: GuestType) =>
   Effect.gen(function*() {
     const { machine } = call
@@ -70,6 +83,7 @@ const destroyWork = (call: Call, worker: Worker, type: GuestType) =>
       yield* stop(worker, guest, [])
     }
     yield* worker.take("200 millis")
+    yield* volumesReachable(machine, guest)
     if (isSet(call, "purge")) {
       const kind = type === "lxc" ? "CT" : "VM"
       yield* worker.log(`purging ${kind} ${guest.vmid} from related configurations..`)

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { type ApiFailure, badParameters, died } from "../ApiFailure.ts"
+import { bridgeTrouble } from "../Bridges.ts"
 import { textOf, vmidOf } from "../CallParameters.ts"
 import { type ConfigRequest, mayChange } from "../ConfigRequest.ts"
 import { anyOf, type Call, type Endpoint } from "../Endpoint.ts"
@@ -130,10 +131,13 @@ const removeTrouble = (guest: Guest, key: string): string | undefined => {
 /** The largest packet that a bridge takes; a bridge is made with this. */
 const bridgeMtu = 1500
 
-const cardTrouble = (key: string, text: string): string | undefined => {
+/** Why a card can't be set, in Proxmox's words; of a bridge that is not there only its MTU is missed. */
+export const cardTrouble = (machine: Machine, key: string, text: string): string | undefined => {
   const card = readProperties(text, cardProperties)
   if (typeof card === "string") return undefined
   const mtu = Number(card.get("mtu") ?? "0")
+  const missed = mtu === 0 ? undefined : bridgeTrouble(machine, text)
+  if (missed !== undefined) return missed
   if (mtu > bridgeMtu) return `${key}: MTU size '${mtu}' is bigger than bridge MTU '${bridgeMtu}'`
   return card.get("host-managed") === "1" && card.get("ip6") === "auto" && card.get("link_down") !== "1"
     ? `${key}: SLAAC is not supported for host-managed network configuration.`
@@ -147,7 +151,13 @@ const setTrouble = (machine: Machine, guest: Guest, key: string, value: string):
       : mountTrouble(machine, value)
   }
   if (key === "unprivileged") return "unable to modify read-only option: 'unprivileged'"
-  return /^net\d+$/.test(key) ? cardTrouble(key, value) : undefined
+  return /^net\d+$/.test(key) ? cardTrouble(machine, key, value) : undefined
+}
+
+/** What can't be put into a guest that runs; then nothing of the request is written (platform-facts 5.9). */
+const plugTrouble = (machine: Machine, key: string, value: string): ReadonlyArray<readonly [string, string]> => {
+  const trouble = /^net\d+$/.test(key) ? bridgeTrouble(machine, value) : undefined
+  return trouble === undefined ? [] : [[key, `unable to hotplug ${key}: ${trouble}\n`]]
 }
 
 const apply = (machine: Machine, guest: Guest, request: ConfigRequest): Effect.Effect<void, ApiFailure> =>
@@ -158,6 +168,8 @@ const apply = (machine: Machine, guest: Guest, request: ConfigRequest): Effect.E
     const trouble = request.remove.map((key) => removeTrouble(guest, key)).find((said) => said !== undefined) ??
       wanted.map(([key, value]) => setTrouble(machine, guest, key, value)).find((said) => said !== undefined)
     if (trouble !== undefined) return yield* died(trouble)
+    const unplugged = guest.running ? wanted.flatMap(([key, value]) => plugTrouble(machine, key, value)) : []
+    if (unplugged.length > 0) return yield* badParameters(Object.fromEntries(unplugged))
     for (const key of request.revert) withdraw(guest, key)
     for (const key of request.remove) removeKey(machine, guest, key)
     if (request.set.has("description")) guest.file.current.description = request.set.get("description")

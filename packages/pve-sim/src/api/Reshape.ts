@@ -11,8 +11,8 @@ import { allocateVolume, withFreshHwaddr } from "../LxcValues.ts"
 import { guestOf, type Machine, nowSeconds, randomUuid } from "../Machine.ts"
 import { holds, unusable } from "../StorageState.ts"
 import type { Worker } from "../TaskTable.ts"
+import { convertToTemplate } from "../TemplateWork.ts"
 import * as Values from "../ValueFormats.ts"
-import { hasFeature } from "../VolumeFeature.ts"
 import { checkLock, fail } from "../WorkerChecks.ts"
 import { noVolume } from "./Lifecycle.ts"
 
@@ -139,9 +139,6 @@ const moveVolume: Endpoint = {
     })
 }
 
-// What clones stand upon is called so: `base-101-disk-0`, and on ZFS `basevol-101-disk-0`.
-const baseOf = (volid: string): string => volid.replace(/([:/])vm-/, "$1base-").replace(/:subvol-/, ":basevol-")
-
 const template: Endpoint = {
   method: "POST",
   path: "/nodes/{node}/lxc/{vmid}/template",
@@ -164,22 +161,8 @@ const template: Endpoint = {
         user: identity.id,
         work: (worker) =>
           guest.fileLock.hold(fail, worker)(Effect.gen(function*() {
-            for (const { source } of volumesOf(guest, guest.file.current)) {
-              if (!hasFeature(machine, "lxc", "template", source)) {
-                return yield* fail(`Template feature is not available for '${source}'`)
-              }
-            }
             yield* worker.take("100 millis")
-            guest.file.current.values.set("template", "1")
-            for (const { key, source, text } of volumesOf(guest, guest.file.current)) {
-              const base = baseOf(source)
-              guest.file.current.values.set(key, text.replace(source, base))
-              const storage = storageOf(source)
-              machine.content.set(
-                storage,
-                (machine.content.get(storage) ?? []).map((one) => one.volid === source ? { ...one, volid: base } : one)
-              )
-            }
+            yield* convertToTemplate(machine, guest)
           }))
       })
       // The task is there, and nobody is told (platform-facts 7.2).

@@ -31,7 +31,7 @@ export const passing = <A, E, R>(effect: Effect.Effect<A, E, R>, pace: "100 mill
 /** One cycle of the daemon, with all that it begins, and the pause after it. */
 export const turn = (agent: Running) =>
   Effect.gen(function*() {
-    yield* passing(agent.cycle)
+    yield* passing(agent.cycle, "1 second")
     yield* passing(agent.run(Effect.flatMap(Pursuit, ({ quiet }) => quiet)), "1 second")
     yield* TestClock.adjust("30 seconds")
   })

@@ -55,6 +55,8 @@ const judged = (stage: Stage, asked: Asked): void => {
 /** I1: no destructive call without an operator's signature over exactly that; looked at as each request leaves for Proxmox. */
 export const watch: Watch = {
   request: (stage, asked) => {
+    const made = asked.method === "POST" && /\/lxc$/.test(asked.path) ? Number(asked.parameters.get("vmid")) : undefined
+    if (made !== undefined && !stage.machine.guests.has(made)) stage.ledger.made.add(made)
     for (const op of stage.ledger.ops.values()) {
       if (op.calls.length > 0 && !op.effectSeen) op.effectSeen = isDone(stage.machine, op.op)
     }

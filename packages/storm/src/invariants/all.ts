@@ -9,6 +9,7 @@ import * as I13 from "./I13Ends.ts"
 import * as I14 from "./I14Alive.ts"
 import * as I15 from "./I15NoFalseSuccess.ts"
 import * as I16 from "./I16Hold.ts"
+import * as I17 from "./I17Floors.ts"
 import * as I18 from "./I18Signed.ts"
 
 /** All that is looked at in one schedule. */
@@ -23,5 +24,6 @@ export const makeWatches = (): ReadonlyArray<Watch> => [
   I14.watch(),
   I15.watch,
   I16.watch,
+  I17.watch,
   I18.watch()
 ]

@@ -1,0 +1,180 @@
+/**
+ * Bugs that a campaign must not overlook, each with the invariant that it breaks. A line stands without its indentation, and exactly
+ * once in its file.
+ */
+export const bugs = [
+  {
+    name: "deletes the guest where its snapshot should go",
+    invariant: "I1",
+    changes: [{
+      file: "packages/proxmox/src/SnapshotApi.ts",
+      line: `{ method: "DELETE", path: [...path(ref), name] },`,
+      instead: `{ method: "DELETE", path: path(ref).slice(0, -1) },`
+    }]
+  },
+  {
+    name: "takes a spent nonce again",
+    invariant: "I2",
+    changes: [{
+      file: "packages/durable/src/NonceStore.ts",
+      line: "if (!state.table.add(...key, until)) return yield* new NonceSpent({ nonce })",
+      instead: "state.table.add(...key, until)"
+    }, {
+      file: "packages/durable/src/NonceStore.ts",
+      line: "isSpent: (nonce) => Effect.map(keyOf(nonce), (key) => state.table.has(key)),",
+      instead: "isSpent: () => Effect.succeed(false),"
+    }]
+  },
+  {
+    name: "spends a nonce after what it is spent for",
+    invariant: "I3",
+    changes: [{
+      file: "packages/authz/src/Authz.ts",
+      line: "yield* Effect.catchTags(nonces.spend(op.nonce, op.exp), {",
+      instead: `yield* Effect.catchTags(Effect.forkDaemon(Effect.delay(nonces.spend(op.nonce, op.exp), "1 minute")), {`
+    }]
+  },
+  {
+    name: "does an op that has expired",
+    invariant: "I4",
+    changes: [{ file: "packages/authz/src/Authz.ts", line: "if (now >= op.exp) {", instead: "if (now < 0) {" }]
+  },
+  {
+    name: "takes an older desired state",
+    invariant: "I5",
+    changes: [{
+      file: "packages/reconciler/src/desired/DesiredIntake.ts",
+      line:
+        "if (version < before) return [\"version-behind\", `it is version ${version}, and this host has version ${before}`]",
+      instead: ""
+    }]
+  },
+  {
+    name: "takes two documents for one version",
+    invariant: "I5",
+    changes: [{
+      file: "packages/reconciler/src/desired/DesiredIntake.ts",
+      line: "if (version === before && held?.sha256 !== sha256) {",
+      instead: "if (version < 0) {"
+    }]
+  },
+  {
+    name: "asks for one signer whatever root wants",
+    invariant: "I7",
+    changes: [{
+      file: "packages/authz/src/PolicyDocument.ts",
+      line: "signatures.thresholds[op] ?? signatures.threshold",
+      instead: "signatures.thresholds[op] ?? 1"
+    }]
+  },
+  {
+    name: "counts one signer twice",
+    invariant: "I7",
+    changes: [{
+      file: "packages/authz/src/Threshold.ts",
+      line:
+        "if (kept.every(({ fingerprint, principal }) => fingerprint !== one.fingerprint && principal !== one.principal)) {",
+      instead: "if (kept.length >= 0) {"
+    }]
+  },
+  {
+    name: "lets a revoked key count",
+    invariant: "I8",
+    changes: [{
+      file: "packages/authz/src/VerifySignature.ts",
+      line: `if (isOut) return refused("revoked", "its key is on the revocation list")`,
+      instead: ""
+    }]
+  },
+  {
+    name: "reads the list of signers once",
+    invariant: "I8",
+    changes: [{
+      file: "packages/authz/src/Signers.ts",
+      line: "const sha256 = yield* crypto.sha256(found.value)",
+      instead: "const sha256 = Option.isSome(good) ? good.value.sha256 : yield* crypto.sha256(found.value)"
+    }]
+  },
+  {
+    name: "does not look whether the target is what was shown",
+    invariant: "I9",
+    changes: [{
+      file: "packages/reconciler/src/op/Executor.ts",
+      line: "if (unmet !== undefined) {",
+      instead: "if (unmet === null) {"
+    }]
+  },
+  {
+    name: "asks root in two lines",
+    invariant: "I10",
+    changes: [{
+      file: "packages/privileged/src/PrivilegedSocket.ts",
+      line: "sockets.exchange(socket, line),",
+      instead: "sockets.exchange(socket, `${line}\\n{\"verb\":\"mount\"}`),"
+    }]
+  },
+  {
+    name: "lets a guest's name move the cursor",
+    invariant: "I11",
+    changes: [{
+      file: "packages/domain/src/DisplayText.ts",
+      line:
+        "const named: { readonly [character: string]: string } = { \"\\n\": \"\\\\n\", \"\\r\": \"\\\\r\", \"\\t\": \"\\\\t\" }",
+      instead: "const named: { readonly [character: string]: string } = { \"\\u001b\": \"\\u001b\" }"
+    }]
+  },
+  {
+    name: "tells the secret for Proxmox when Proxmox is away",
+    invariant: "I12",
+    changes: [{
+      file: "packages/proxmox/src/Transport.ts",
+      line: `return failure(call, "unreachable", wordsOf(error))`,
+      instead: `return failure(call, "unreachable", JSON.stringify(common.headers))`
+    }]
+  },
+  {
+    name: "forgets what it was at when it was killed",
+    invariant: "I13",
+    changes: [{
+      file: "packages/reconciler/src/op/Executor.ts",
+      line: "recover: Effect.flatMap(journal.open, (ops) => Effect.forEach(ops, submit, { discard: true })),",
+      instead: "recover: Effect.asVoid(journal.open),"
+    }]
+  },
+  {
+    name: "ends with a cycle that failed",
+    invariant: "I14",
+    changes: [{
+      file: "packages/agent/src/Pace.ts",
+      line: "Math.round(intervalMillis * (0.9 + 0.2 * random))",
+      instead: "0 * intervalMillis * random"
+    }]
+  },
+  {
+    name: "takes the end of a task for its success",
+    invariant: "I15",
+    changes: [{
+      file: "packages/reconciler/src/op/Executor.ts",
+      line: "return Effect.succeed(failed(`${outcome.exitStatus}${logText(outcome.logTail)}`, outcome.upid))",
+      instead: "return Effect.succeed(finished(`${outcome.exitStatus}${logText(outcome.logTail)}`, outcome.upid))"
+    }]
+  },
+  {
+    name: "begins an op under a hold",
+    invariant: "I16",
+    changes: [{
+      file: "packages/authz/src/Authz.ts",
+      line: `if (Option.isSome(held) && op.op !== "hold.release") {`,
+      instead: "if (Option.isSome(held) && op.exp < 0) {"
+    }]
+  },
+  {
+    name: "signs something else than it reports",
+    invariant: "I18",
+    changes: [{
+      file: "packages/hub-client/src/HubClient.ts",
+      line: "const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(body) }",
+      instead: "const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(body.slice(1)) }"
+    }]
+  }
+]

@@ -1,0 +1,92 @@
+// Plants one bug after the other into a copy of all the code, and lets a campaign look for it.
+import { spawn } from "node:child_process"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { rolldown } from "rolldown"
+import { root } from "../toolchain.mjs"
+import { bugs } from "./bugs.mjs"
+
+const schedules = 5000
+
+/** The file's text with the line changed; throws where that line is not there exactly once. */
+const changed = (text, { file, instead, line }) => {
+  const lines = text.split("\n")
+  const found = lines.filter((one) => one.trim() === line).length
+  if (found !== 1) throw new Error(`${file} has ${found} lines that read: ${line}`)
+  return lines.map((one) => (one.trim() === line ? instead : one)).join("\n")
+}
+
+const bundled = async (file, changes) => {
+  const pending = new Set(changes)
+  const build = await rolldown({
+    input: join(root, "packages/storm/src/main.ts"),
+    platform: "node",
+    logLevel: "warn",
+    plugins: [{
+      name: "planted bug",
+      transform: {
+        order: "pre",
+        handler: (text, id) => {
+          let after = text
+          for (const change of changes) {
+            if (id !== join(root, change.file)) continue
+            after = changed(after, change)
+            pending.delete(change)
+          }
+          return after === text ? null : { code: after }
+        }
+      }
+    }]
+  })
+  await build.write({ file, format: "esm", codeSplitting: false })
+  await build.close()
+  const [unused] = pending
+  if (unused !== undefined) throw new Error(`the storm does not run ${unused.file}`)
+}
+
+const output = (program) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [
+      "--max-semi-space-size=64",
+      program,
+      "--schedules",
+      String(schedules),
+      "--until-one"
+    ], { stdio: ["ignore", "pipe", "inherit"] })
+    let text = ""
+    child.stdout.on("data", (part) => {
+      text += part
+    })
+    child.on("error", reject)
+    child.on("close", () => resolve(text))
+  })
+
+const judged = (text, { invariant, name }) => {
+  const [, seed, broken] = /^seed (\d+): (I\d+) does not hold/m.exec(text) ?? []
+  const [, after] = /^(\d+) schedules, /m.exec(text) ?? []
+  const bitten = broken === invariant
+  const told = seed === undefined
+    ? `overlooked in ${after ?? "?"} schedules`
+    : `${broken} after ${after} schedules (seed ${seed})`
+  console.log(`${bitten ? "found   " : "MISSED  "} ${invariant.padEnd(4)} ${name}: ${told}`)
+  return bitten
+}
+
+/** Looks for all bugs, or for those of these invariants; answers with the exit code. */
+export const teeth = async (invariants) => {
+  const chosen = bugs.filter(({ invariant }) => invariants.length === 0 || invariants.includes(invariant))
+  const folder = await mkdtemp(join(tmpdir(), "felhom-teeth-"))
+  let found = 0
+  try {
+    for (const [at, bug] of chosen.entries()) {
+      const program = join(folder, `${at}.mjs`)
+      await bundled(program, bug.changes)
+      if (judged(await output(program), bug)) found += 1
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+  console.log(`${found} of ${chosen.length} planted bugs found`)
+  return found === chosen.length && found > 0 ? 0 : 1
+}
