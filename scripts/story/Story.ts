@@ -13,6 +13,7 @@ import { run, start } from "./Program.ts"
 import { startSimulator } from "./Simulator.ts"
 import { StoryFailed } from "./StoryFailed.ts"
 import { until } from "./Until.ts"
+import { playWishes } from "./Wishes.ts"
 
 const node = "demo-felhom"
 const tokenId = "felhom-agent@pve!agent"
@@ -196,7 +197,10 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
     for (const event of missed) yield* seen(`#${event.seq} ${event.message}`)
     yield* seen(`${events.length} of ${events.length} events are at the hub, without a gap: none was lost.`)
 
-    yield* act(11, "An operator signs what destroys")
+    yield* act(11, "An operator says what a guest should be")
+    yield* playWishes({ node, guest, folder, simulator, environment: adminEnvironment, events: allEvents })
+
+    yield* act(12, "An operator signs what destroys")
     yield* Option.match(operatorKey, {
       onNone: () => tell(withoutKeygen),
       onSome: ({ file, line }) =>
@@ -230,7 +234,7 @@ export const story = (step: Ref.Ref<string>, options: { readonly once: boolean }
         })
     })
 
-    yield* act(12, "A hub falls into other hands")
+    yield* act(13, "A hub falls into other hands")
     yield* tell(
       "All the while, more agents of this version stood on simulated hosts of their own, before a hub in an attacker's hands. It " +
         "lied, replayed, forged and flooded, with all that operators ever signed. First each host did what its operator signed; " +
