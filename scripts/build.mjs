@@ -29,7 +29,7 @@ export const programs = {
   "story.js": { entry: "scripts/story/main.ts", external: [] },
   "fleet.js": { entry: "scripts/fleet/main.ts", external: [] },
   "evil-hub.js": { entry: "scripts/evil/main.ts", external: [] },
-  "storm.js": { entry: "packages/storm/src/main.ts", external: [] },
+  "storm.js": { entry: "scripts/storm/main.ts", external: [] },
   // One life of an agent's op path, for those who kill it; fuzz.js starts it from beside itself.
   "crash-host.js": { entry: "scripts/crash/main.ts", external: [] },
   "fuzz.js": { entry: "scripts/fuzz/main.ts", external: [] },

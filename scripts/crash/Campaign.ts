@@ -82,12 +82,24 @@ const killedBy = (scene: Scene, program: string, killer: Killer, revive: Revive)
       : { step: killer.name, ...verdict, wrongs: [...verdict.wrongs, "nobody was killed"] }
   })
 
+/** What a sync of the folder at this step makes durable the name of; undefined where several wait for one and any may be meant. */
+const syncedName = (steps: ReadonlyArray<string>, at: number): string | undefined => {
+  let waiting: ReadonlyArray<string> = []
+  let several = false
+  for (const step of steps.slice(0, at)) {
+    if (step === "sync .") waiting = waiting.slice(1)
+    else if (/^rename |^open .*\.init$/.test(step)) waiting = [...waiting, step]
+    several = waiting.length > 1 || (several && waiting.length > 0)
+  }
+  return several ? undefined : waiting[0]
+}
+
 /** Which log takes nothing more once this step has failed: its own, or that whose renaming the folder is synced for. */
 const poisonedBy = (steps: ReadonlyArray<string>, trap: Trap): boolean => {
   const step = steps[trap.at] ?? ""
-  const about = step === "sync ." ? steps[trap.at - 1] ?? "" : step
+  const about = step === "sync ." ? syncedName(steps, trap.at) ?? "" : step
   const [log] = /[a-z]+\.log/.exec(about) ?? []
-  const isOpen = steps.some((one, at) => at < trap.at && one === "sync ." && steps[at - 1] === `rename ${log}`)
+  const isOpen = steps.some((one, at) => at < trap.at && one === "sync ." && syncedName(steps, at) === `rename ${log}`)
   // A start on a full disk gives up what was set aside for that, and writes once more.
   return log !== undefined && (isOpen || trap.how !== "ENOSPC")
 }

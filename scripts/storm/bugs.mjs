@@ -59,6 +59,15 @@ export const bugs = [
     }]
   },
   {
+    name: "takes another guest for one that is gone",
+    invariant: "I6",
+    changes: [{
+      file: "packages/reconciler/src/plan/Matching.ts",
+      line: "const [found, ...others] = index.guests.get(textOf(key)) ?? []",
+      instead: "const [found, ...others] = index.guests.get(textOf(key)) ?? [...index.guests.values()][0] ?? []"
+    }]
+  },
+  {
     name: "asks for one signer whatever root wants",
     invariant: "I7",
     changes: [{
@@ -166,6 +175,15 @@ export const bugs = [
       file: "packages/authz/src/Authz.ts",
       line: `if (Option.isSome(held) && op.op !== "hold.release") {`,
       instead: "if (Option.isSome(held) && op.exp < 0) {"
+    }]
+  },
+  {
+    name: "keeps no room free",
+    invariant: "I17",
+    changes: [{
+      file: "packages/reconciler/src/plan/Floors.ts",
+      line: "if (available - promised - bytes < (total * floor.free) / 100) {",
+      instead: "if (available < 0) {"
     }]
   },
   {

@@ -20,7 +20,7 @@ const changed = (text, { file, instead, line }) => {
 const bundled = async (file, changes) => {
   const pending = new Set(changes)
   const build = await rolldown({
-    input: join(root, "packages/storm/src/main.ts"),
+    input: join(root, "scripts/storm/main.ts"),
     platform: "node",
     logLevel: "warn",
     plugins: [{
@@ -52,7 +52,8 @@ const output = (program) =>
       program,
       "--schedules",
       String(schedules),
-      "--until-one"
+      "--until-one",
+      "--whole"
     ], { stdio: ["ignore", "pipe", "inherit"] })
     let text = ""
     child.stdout.on("data", (part) => {

@@ -1,14 +1,16 @@
 import { describe, it } from "@effect/vitest"
 import { HostEpoch } from "@felhom/domain/HostId"
+import { DurableFile, DurableFileError } from "@felhom/domain/port/DurableFile"
 import { Vmid } from "@felhom/domain/ProxmoxId"
 import { Upid } from "@felhom/domain/Upid"
 import type { DesiredJournal } from "@felhom/durable/DesiredJournal"
+import { readJournal } from "@felhom/durable/JournalReading"
 import type { IntendedCall } from "@felhom/durable/JournalWords"
 import * as OpJournal from "@felhom/durable/OpJournal"
 import type { BegunStep } from "@felhom/durable/StepRecord"
 import { mostCounted } from "@felhom/durable/StepState"
 import { Mandate } from "@felhom/mandate/Mandate"
-import { Effect, Either, Layer, TestClock } from "effect"
+import { Effect, Either, Layer, type Option, TestClock } from "effect"
 import { expect } from "vitest"
 import { crashStates, formatDisk, makeModel, type Model } from "./ModelFileSystem.ts"
 import { testCrypto } from "./TestCrypto.ts"
@@ -291,6 +293,39 @@ describe("guests that are made for a desired state", () => {
           ))
         expect(Either.isRight(forgot)).toBe(reached < 3)
         expect((yield* withJournal(model, ({ guests }) => guests)).length).toBe(reached < 3 ? 0 : 1)
+      }
+    }))
+})
+
+/** Only reads, as a command beside the daemon does. */
+const looked = (read: Effect.Effect<Option.Option<Uint8Array>, DurableFileError>) =>
+  Effect.provide(readJournal("/state/"), Layer.mock(DurableFile, { read: () => read }))
+
+describe("the journal, read by somebody who may not change it", () => {
+  it.effect("shows what counts and what was made, also while the daemon writes to it", () =>
+    Effect.gen(function*() {
+      const model = makeModel()
+      yield* withJournal(model, (desired) =>
+        Effect.zipRight(desired.begun(start), Effect.forEach(stages.slice(0, 2), (stage) => stage(desired))))
+      const bytes = model.present().get("/state/journal.log") ?? new Uint8Array()
+      const whole = yield* looked(Effect.succeedSome(bytes))
+      expect([...whole.pursuit.counts.touched.keys()]).toEqual([start.count.touched])
+      expect(whole.makings.get(key)).toMatchObject({ stage: "called" })
+      const last = bytes.findLastIndex((byte) =>
+        byte !== 0
+      )
+      const cut = yield* looked(Effect.succeedSome(bytes.slice(0, last - 3)))
+      expect(cut.makings.get(key)).toMatchObject({ stage: "chosen" })
+    }))
+
+  it.effect("is empty before there is one, and says so where it can't be read", () =>
+    Effect.gen(function*() {
+      expect((yield* looked(Effect.succeedNone)).ops.size).toBe(0)
+      const failure = new DurableFileError({ reason: "io", path: "/state/journal.log", detail: "EACCES" })
+      expect(yield* Effect.flip(looked(Effect.fail(failure)))).toMatchObject({ reason: "unreadable", detail: "EACCES" })
+      for (const bytes of [new Uint8Array(), new TextEncoder().encode("felhom-log-v1\n\0\0")]) {
+        const error = yield* Effect.flip(looked(Effect.succeedSome(bytes)))
+        expect(error).toMatchObject({ reason: "unreadable", detail: "it is damaged" })
       }
     }))
 })

@@ -1,4 +1,5 @@
 import type { AuditEntry } from "@felhom/domain/AuditEntry"
+import { HostEpoch } from "@felhom/domain/HostId"
 import { OpId } from "@felhom/domain/OpId"
 import { SnapshotName, Vmid } from "@felhom/domain/ProxmoxId"
 import { Sha256Hex } from "@felhom/domain/Sha256"
@@ -12,6 +13,8 @@ import type { OpenOp } from "@felhom/durable/JournalState"
 import type { IntendedCall } from "@felhom/durable/JournalWords"
 import * as NonceStore from "@felhom/durable/NonceStore"
 import * as OpJournal from "@felhom/durable/OpJournal"
+import type { BegunStep } from "@felhom/durable/StepRecord"
+import type { OpenStep } from "@felhom/durable/StepState"
 import { Mandate } from "@felhom/mandate/Mandate"
 import { Clock, Effect, Layer, Option } from "effect"
 import type { Model } from "./ModelFileSystem.ts"
@@ -39,6 +42,10 @@ interface Kept {
   readonly spent: ReadonlySet<string>
   readonly known: ReadonlySet<string>
   readonly stages: ReadonlyMap<string, OpenOp["stage"]>
+  /** Steps of a desired state that are open, as far as each has come: begun, its task known, ended. */
+  readonly steps: ReadonlyMap<string, number>
+  /** How many steps count, of this life of the disk. */
+  readonly counted: number
   /** What this agent may remove, as far as it was begun to be removed. */
   readonly made: ReadonlySet<string>
   readonly entries: number
@@ -48,6 +55,18 @@ interface Kept {
 
 const nonceNames = Array.from({ length: 12 }, (_, number) => number.toString(16).padStart(32, "0"))
 const opNames = Array.from({ length: 8 }, (_, number) => OpId.make(number.toString(16).padStart(32, "0")))
+const stepNames = ["lxc/101 guest.start", "lxc/102 config.set cores", "new web guest.make"]
+const stepOf = (step: string): BegunStep => ({
+  step,
+  epoch: HostEpoch.make("e".repeat(32)),
+  version: 1,
+  action: "guest.start",
+  guest: null,
+  call: { call: "POST /status/start", vmid: null, taskType: "vzstart" },
+  write: null,
+  count: { touched: step, created: true, grown: 0 }
+})
+const reachedBy = ({ outcome, upid }: OpenStep): number => (outcome !== null ? 2 : upid !== null ? 1 : 0)
 const madeSnapshots: ReadonlyArray<MadeSnapshot> = Array.from({ length: 2 }, (_, number) => ({
   guest: { type: "lxc", vmid: Vmid.make(9000 + number) },
   snapshot: SnapshotName.make("felhom-selftest")
@@ -82,6 +101,8 @@ const found: Effect.Effect<Omit<Kept, "chainWhole">, unknown, Stores> = Effect.g
     spent: new Set(yield* Effect.filter(nonceNames, nonces.isSpent)),
     known: new Set(yield* Effect.filter(opNames, journal.isKnown)),
     stages: new Map(open.map(({ op, stage }) => [op, stage])),
+    steps: new Map((yield* journal.desired.open).map((step) => [step.step, reachedBy(step)])),
+    counted: (yield* journal.desired.counts).created.length,
     made: new Set(
       (yield* Effect.filter(
         madeSnapshots,
@@ -139,6 +160,12 @@ const lived = (model: Model, random: Random): Effect.Effect<ReadonlyArray<Promis
         return at === undefined ? kept.known.has(op) : stages.indexOf(at) >= least
       })
     }
+    const stepsKept = new Map<string, ReadonlyArray<Promised<Kept>>>()
+    const stepIs = (step: string, reached: number) => {
+      const kept = promise(`the step ${step} at ${reached}`, ({ steps }) => (steps.get(step) ?? -1) >= reached)
+      stepsKept.set(step, [...(stepsKept.get(step) ?? []), kept])
+    }
+    const countIs = (count: number) => promise(`${count} steps that count`, (kept) => kept.counted >= count)
     let held: Promised<Kept> | undefined
     const holdIs = (state: boolean) => {
       held = promise(state ? "the hold" : "the end of the hold", (kept) => kept.held === state)
@@ -154,6 +181,8 @@ const lived = (model: Model, random: Random): Effect.Effect<ReadonlyArray<Promis
     begun.spent.forEach(spent)
     begun.known.forEach((op) => isKnown(OpId.make(op)))
     begun.stages.forEach((stage, op) => stageIs(OpId.make(op), stage))
+    begun.steps.forEach((reached, step) => stepIs(step, reached))
+    countIs(begun.counted)
     entriesAre(begun.entries)
     holdIs(begun.held)
     const owned = new Map<string, Promised<Kept>>()
@@ -187,6 +216,27 @@ const lived = (model: Model, random: Random): Effect.Effect<ReadonlyArray<Promis
             yield* journal.reported(op)
         }
       })
+    const proceed = (step: string) =>
+      Effect.gen(function*() {
+        const { desired } = journal
+        const open = (yield* desired.open).find((other) => other.step === step)
+        if (open === undefined) {
+          yield* desired.begun(stepOf(step))
+          stepIs(step, 0)
+          return void countIs((yield* desired.counts).created.length)
+        }
+        if (open.outcome !== null) {
+          stepsKept.get(step)?.forEach(over)
+          stepsKept.delete(step)
+          return yield* desired.told(step)
+        }
+        if (open.upid === null) {
+          yield* desired.started(step, upid)
+          return void stepIs(step, 1)
+        }
+        yield* desired.ended(step, { end: "finished", detail: "OK" })
+        return void stepIs(step, 2)
+      })
     const spend = (nonce: string) =>
       Effect.matchEffect(
         Effect.flatMap(Clock.currentTimeMillis, (now) => nonces.spend(nonce, EpochMillis.make(now + 3_600_000))),
@@ -200,7 +250,7 @@ const lived = (model: Model, random: Random): Effect.Effect<ReadonlyArray<Promis
         }
       )
     const step = Effect.suspend((): Effect.Effect<void, unknown> => {
-      switch (below(random, 9)) {
+      switch (below(random, 11)) {
         case 0:
         case 1:
           return spend(oneOf(nonceNames))
@@ -224,6 +274,9 @@ const lived = (model: Model, random: Random): Effect.Effect<ReadonlyArray<Promis
           owned.delete(vmid)
           return journal.gone(snapshot)
         }
+        case 8:
+        case 9:
+          return proceed(oneOf(stepNames))
         case 7:
           over(held)
           return Effect.flatMap(hold.current, (current) =>

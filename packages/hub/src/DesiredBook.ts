@@ -229,6 +229,15 @@ const make = Effect.gen(function*() {
       return isAhead(row, held) ? envelope : { ...envelope, desired: Encoding.encodeBase64(yield* bytesOf(row)) }
     })
 
+  /** What nearly every report is: of a host that has what it is given, and has nothing new to say of it. */
+  const isQuiet = ({ host, inventory }: HostReport, held: DesiredHeld | null | undefined, now: number): boolean => {
+    const row = published.get(host.id)
+    const known = standings.get(host.id)
+    return inventory === null && row !== undefined && known !== undefined && held !== undefined && holds(row, held) &&
+      row.epoch === epoch && row.hostEpoch === host.epoch && !isDue(row, now) &&
+      known.lackingSince === null && known.epoch === row.epoch && known.version === row.version
+  }
+
   return DesiredBook.of({
     apply: (host, submission, by) => turns.alone(host)(apply(host, submission, by)),
     present: (host) =>
@@ -244,9 +253,13 @@ const make = Effect.gen(function*() {
       const held = report.trust?.desired
       const says = (held ?? null) !== null || (report.inventory?.desired ?? null) !== null
       // A one-off report changes nothing, and nobody goes by its answer.
-      return report.sequence === null || (!says && !published.has(id) && !standings.has(id))
-        ? Effect.succeed(envelope)
-        : turns.alone(id)(answered(report, held, envelope))
+      if (report.sequence === null || (!says && !published.has(id) && !standings.has(id))) {
+        return Effect.succeed(envelope)
+      }
+      return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        isQuiet(report, held, now)
+          ? Effect.succeed({ ...envelope, unchanged: true })
+          : turns.alone(id)(answered(report, held, envelope)))
     }
   })
 })

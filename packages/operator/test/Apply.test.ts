@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { publicKeyBlob } from "@felhom/domain/Sshsig"
 import { Effect } from "effect"
-import { readFileSync, writeFileSync } from "node:fs"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect } from "vitest"
 import { desiredWorld, known } from "./DesiredWorld.ts"
@@ -77,6 +77,7 @@ describe("felhom apply", () => {
       expect(again.out).toContain("nothing was to be applied")
       const log = yield* operator.felhom(["desired", "log", "attic"])
       expect(log.out).toMatch(/^ +1 {2}\S+ \S+ UTC +anna +2 +7 d +the house$/m)
+      expect(host.refused).toEqual([])
     }))
 
   it.scopedLive("names what changes against what is wished already, and what is no longer named", () =>
@@ -110,9 +111,13 @@ describe("felhom apply", () => {
       write("extra.yml", "host: home-2\nguests:\n  wiki: { power: running }\n")
       write("README.md", "not a wish")
       write(".hidden.yaml", "not a wish")
+      rmSync(join(operator.home, ".config/felhom/known-hosts.seen"), { force: true })
       const { code, err, out } = yield* operator.felhom(["apply", "-f", place, "--yes"])
       expect({ code, err }).toEqual({ code: 0, err: "" })
       for (const node of ["home-1", "home-2", "shop"]) expect(out).toContain(`applied to ${node} as version 1`)
+      // How far each host's reports have come is remembered of all of them.
+      const seen = JSON.parse(readFileSync(join(operator.home, ".config/felhom/known-hosts.seen"), "utf8"))
+      expect(Object.keys(seen.hosts).toSorted()).toEqual(hosts.map(({ id }) => id).toSorted())
       const wishes = yield* Effect.forEach(["home-1", "home-2", "shop"], (node) =>
         Effect.map(
           operator.felhom(["desired", "show", node, "--output", "json"]),
@@ -296,6 +301,9 @@ guests:
       })
       expect(yield* operator.felhom(["apply", "-f", empty, "--yes", "--allow-empty"])).toMatchObject({ code: 0 })
       expect((yield* operator.felhom(["desired", "show", "attic"])).out).toContain("none: all guests are left alone")
+      yield* host.reports(guests)
+      expect(yield* host.reports(guests)).toMatchObject({ unchanged: true })
+      expect(host.refused).toEqual([])
     }))
 
   it.scopedLive("tells the second of two people at once who was quicker, and goes on with the other hosts", () =>
@@ -319,6 +327,30 @@ guests:
       expect(late.err).toContain("since then anna applied version 2")
       expect(late.out).toContain("applied to home-2 as version 2")
       expect((yield* operator.felhom(["desired", "show", "home-1"])).out).toContain("version 2, applied by anna")
+    }))
+
+  it.scopedLive("answers programs in JSON, and brings states as large as a host takes", () =>
+    Effect.gen(function*() {
+      const { host, operator, trusts, write } = yield* desiredWorld()
+      const many = Array.from({ length: 40 }, (_, index) => known(110 + index, `guest-${index}`))
+      yield* host.reports(many)
+      yield* trusts
+      const path = write(
+        "attic.json",
+        JSON.stringify({
+          host: "attic",
+          guests: Object.fromEntries(many.map((_, index) => [`guest-${index}`, { description: "x".repeat(8_000) }]))
+        })
+      )
+      const shown = yield* operator.felhom(["apply", "-f", path, "--dry-run", "--output", "json"])
+      expect(JSON.parse(shown.out)).toMatchObject([{ node: "attic", same: false, untold: [], applied: null }])
+      expect(JSON.parse(shown.out)[0].steps).toHaveLength(40)
+      const done = yield* operator.felhom(["apply", "-f", path, "--yes", "--output", "json"])
+      expect(done).toMatchObject({ code: 0, err: "" })
+      expect(JSON.parse(done.out)).toMatchObject([{ applied: { entry: { applied: { version: 1 }, guests: 40 } } }])
+      yield* host.reports(many)
+      expect(yield* host.reports(many)).toMatchObject({ unchanged: true })
+      expect(host.refused).toEqual([])
     }))
 
   it.scopedLive("has a file or a folder that can be read", () =>

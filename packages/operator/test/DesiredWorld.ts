@@ -1,5 +1,10 @@
-import { Effect } from "effect"
-import { createHash } from "node:crypto"
+import type { HostEpoch, HostId } from "@felhom/domain/HostId"
+import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
+import * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
+import * as DesiredStore from "@felhom/reconciler/desired/DesiredStore"
+import { TrustNews } from "@felhom/reconciler/trust/TrustNews"
+import { Context, Effect, Layer, Logger, LogLevel } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { guest } from "./HostBuilder.ts"
@@ -22,7 +27,20 @@ export const known = (vmid: number, name: string | null, more: object = {}) =>
     ...more
   })
 
-/** A host that takes what its hub wishes for it, and says so with its next report. */
+/** What takes desired state on a host, and tells why it takes none. */
+const intake = (directory: string, id: HostId, epoch: HostEpoch, refused: Array<string>) =>
+  DesiredIntake.layer({ id, epoch }).pipe(
+    Layer.provide(DesiredStore.layer(directory)),
+    Layer.provide(
+      Layer.mock(TrustNews, {
+        desiredAudited: () => Effect.void,
+        desiredRefused: ({ message }) => Effect.sync(() => void refused.push(message))
+      })
+    ),
+    Layer.provide(Layer.merge(NodeCrypto.layer, NodeDurableFile.layer))
+  )
+
+/** A host that takes what its hub wishes for it, as agents do, and says so with its next report. */
 export const takingHost = (hub: Hub, node: string, admin: Effect.Effect.Success<ReturnType<typeof makePerson>>) =>
   Effect.gen(function*() {
     const host = yield* makeHost(hub, node)
@@ -30,38 +48,34 @@ export const takingHost = (hub: Hub, node: string, admin: Effect.Effect.Success<
     yield* Effect.flip(host.enrol(token))
     yield* admin.felhom(["accept", host.code])
     yield* host.enrol(token)
+    const refused: Array<string> = []
+    const desired = Context.get(
+      yield* Layer.build(intake(host.directory, host.id, host.epoch, refused)),
+      DesiredIntake.DesiredIntake
+    )
     let sequence = 0
-    let desired: unknown = null
     const reports = (
       guests: ReadonlyArray<object>,
       more: { readonly [key: string]: unknown } = {},
       status: unknown = null
-    ) => {
-      const report = opReport(guests)
-      sequence += 1
-      return Effect.map(
-        host.send({
+    ) =>
+      Effect.gen(function*() {
+        const report = opReport(guests)
+        sequence += 1
+        const envelope = yield* host.send({
           ...report,
           inventory: { ...report.inventory, desired: status },
-          trust: { ...trust, desired },
+          trust: { ...trust, desired: yield* desired.held },
           sequence,
           takenAt: Date.now(),
           ...more
-        }),
-        (envelope) => {
-          if (envelope.desired === undefined) return envelope
-          const bytes = Buffer.from(envelope.desired, "base64")
-          const document: { readonly epoch: string; readonly version: number } = JSON.parse(bytes.toString("utf8"))
-          desired = {
-            epoch: document.epoch,
-            version: document.version,
-            sha256: createHash("sha256").update(bytes).digest("hex")
-          }
-          return envelope
+        })
+        if (envelope.desired !== undefined) {
+          yield* Logger.withMinimumLogLevel(desired.fromHub(envelope.desired), LogLevel.None)
         }
-      )
-    }
-    return { ...host, reports }
+        return envelope
+      })
+    return { ...host, reports, refused }
   })
 
 /** A hub, its admin, an operator who knows the hosts, and a place for files. */

@@ -187,6 +187,6 @@ export const makeHost = (hub: Hub, node: string, state?: string) =>
           )
         )
       }
-      return { id: host.id, code, directory, bearerPath, said, enrol: enrolled, send, sign }
+      return { id: host.id, epoch: host.epoch, code, directory, bearerPath, said, enrol: enrolled, send, sign }
     }).pipe(Effect.provide(services))
   })

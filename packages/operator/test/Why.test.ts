@@ -126,6 +126,40 @@ describe("felhom why", () => {
       expect(quiet.out).toContain("nothing that the hub keeps happened to it")
     }))
 
+  it.scopedLive("tells what keeps the host from all that is wished, and what it says of a guest that it does not find", () =>
+    Effect.gen(function*() {
+      const { host, operator, trusts, write } = yield* desiredWorld()
+      yield* host.reports(guests)
+      yield* trusts
+      const path = write("attic.yaml", "host: attic\nguests:\n  blog: { power: running }\n  wiki: { power: running }\n")
+      yield* operator.felhom(["apply", "-f", path, "--yes"])
+      const held = "the desired state: the host is held since yesterday: moving house"
+      const missing = "a CT (wiki): can't be as wished: no guest of this host is it"
+      const more = {
+        events: [
+          event(1, "hold.set", null, "held by root: moving house", "warning"),
+          event(2, "desired.waiting", null, `waits: ${held}`),
+          event(3, "desired.blocked", null, `not done: ${missing}`, "warning"),
+          event(4, "hub.unreachable", null, "it cannot be reached", "warning")
+        ]
+      }
+      const subject = "host"
+      yield* host.reports([known(101, "blog")], more, {
+        epoch: "1".repeat(32),
+        version: 1,
+        stale: false,
+        drift: [{ subject, reason: missing }],
+        blocked: [{ subject, reason: held }, { subject, reason: missing }]
+      })
+      const told = (name: string) =>
+        Effect.map(operator.felhom(["why", "attic", name, "--output", "json"]), ({ out }) => {
+          const { blocked, drift, events } = JSON.parse(out)
+          return { blocked, drift, events: events.map(({ seq }: { readonly seq: number }) => seq) }
+        })
+      expect(yield* told("blog")).toEqual({ drift: [], blocked: [held], events: [1, 2] })
+      expect(yield* told("wiki")).toEqual({ drift: [missing], blocked: [held, missing], events: [1, 2, 3] })
+    }))
+
   it.scopedLive("says where a wish means who the guest was before it got another volume", () =>
     Effect.gen(function*() {
       const { host, operator, trusts, write } = yield* desiredWorld()

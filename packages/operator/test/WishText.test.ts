@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import { nearest } from "@felhom/operator/desired/Nearest"
-import { wishFileJsonSchema } from "@felhom/operator/desired/WishFile"
+import { wishFileJsonSchema } from "@felhom/operator/desired/WishSchema"
 import { readWish } from "@felhom/operator/desired/WishText"
 import { Either } from "effect"
 import { expect } from "vitest"
@@ -137,12 +137,15 @@ guests:
             additionalProperties: false,
             properties: {
               power: { enum: ["running", "stopped"], description: expect.stringContaining("asked to shut down") },
+              // A range beside a reference would count for nothing.
+              cores: { allOf: [{ type: "integer", minimum: 1, maximum: 8192 }], description: "Processor cores" },
               memory: { anyOf: [{ type: "number" }, { type: "string", pattern: expect.any(String) }] }
             }
           }
         }
       }
     })
+    expect(JSON.stringify(wishFileJsonSchema)).not.toContain("$ref")
     const undescribed: Array<string> = []
     const walk = (schema: unknown, path: string): void => {
       if (typeof schema !== "object" || schema === null) return

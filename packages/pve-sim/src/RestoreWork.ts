@@ -52,6 +52,9 @@ const optionsOf = (text: string): ReadonlyArray<readonly [string, string]> => {
   return typeof found === "string" ? [] : Array.from(found).filter(([name]) => name !== "size" && name !== "volume")
 }
 
+// Volumes are made in whole mebibytes, and what is asked for beyond them is left away (pve-container, create_disks).
+const wholeMebibytes = (bytes: number): number => Math.floor(bytes / 1024 ** 2) * 1024 ** 2
+
 /** The volumes to make: those of the request, or else those of the archive, all of them on one storage (platform-facts 5.3). */
 const plan = (job: Provision, archived: Guest | undefined): Effect.Effect<ReadonlyArray<Planned>, TaskFailure> =>
   Effect.gen(function*() {
@@ -65,7 +68,7 @@ const plan = (job: Provision, archived: Guest | undefined): Effect.Effect<Readon
           : [{
             key,
             storage: storage ?? job.storage,
-            bytes: Math.floor(Number(gibibytes) * 1024 * 1024) * 1024,
+            bytes: wholeMebibytes(Number(gibibytes) * 1024 ** 3),
             options: optionsOf(text)
           }]
       })
@@ -78,7 +81,7 @@ const plan = (job: Provision, archived: Guest | undefined): Effect.Effect<Readon
       }
       const size = propertyOf(parsePropertyString(text), "size")
       if (size === undefined) return yield* fail(`unable to detect disk size - please specify ${key} (size)`)
-      planned.push({ key, storage: job.storage, bytes: bytesOf(size), options: optionsOf(text) })
+      planned.push({ key, storage: job.storage, bytes: wholeMebibytes(bytesOf(size)), options: optionsOf(text) })
     }
     return planned
   })

@@ -57,6 +57,12 @@ export const poolOf = (machine: Machine, storage: string): ThinPool | undefined 
     : machine.thinPools.get(nameOf(...poolNames(state)))
 }
 
+/** The pool that a storage's options name; undefined when there is none of that name. */
+export const poolNamed = (
+  machine: Machine,
+  options: { readonly [key: string]: string }
+): ThinPool | undefined => machine.thinPools.get(nameOf(options["vgname"] ?? "", options["thinpool"] ?? ""))
+
 /** Data in use, as a storage on the pool shows it, or else as LVM was told. */
 const dataOf = (machine: Machine, pool: ThinPool): { readonly size: number; readonly used: number } => {
   const storage = [...machine.storages.values()].find((one) => poolOf(machine, one.storage) === pool)

@@ -4,6 +4,7 @@ import { PveSim } from "@felhom/pve-sim/PveSim"
 import { Effect, TestClock } from "effect"
 import { expect } from "vitest"
 import { ask, logOf, node, secrets, statusOf, upidOf } from "./Asking.ts"
+import { recordedWorld } from "./recordedWorld.ts"
 
 const sixteen = Effect.provide(PveSim.layer({ secrets, roles: { FelhomAgent: agentPrivileges } }))
 
@@ -196,3 +197,35 @@ it.effect("a volume on a thin pool is a device: it is listed as lvs tells it, an
     )
     expect(log.at(-1)).toBe("TASK OK")
   }).pipe(sixteen))
+
+it.effect("a storage can be put on a thin pool that is there, and has its room; on none that is not", () =>
+  Effect.gen(function*() {
+    const world = yield* recordedWorld
+    const thin_pools = [
+      {
+        vg: "pve",
+        lv: "data",
+        lv_size: 2 ** 38,
+        used: 2 ** 36,
+        metadata_size: 2 ** 30,
+        metadata_used: 2 ** 20,
+        ctime: 7
+      }
+    ]
+    yield* Effect.gen(function*() {
+      const add = (thinpool: string) =>
+        ask("POST", "/api2/json/storage", `storage=${thinpool}&type=lvmthin&vgname=pve&thinpool=${thinpool}`)
+      expect((yield* add("other")).reason).toBe("create storage failed: no such logical volume pve/other")
+      expect((yield* add("data")).status).toBe(200)
+      expect((yield* ask("GET", `${node}/storage/data/status`)).data)
+        .toMatchObject({ active: 1, total: 2 ** 38, used: 2 ** 36, avail: 2 ** 38 - 2 ** 36 })
+      expect(rows((yield* ask("GET", `${node}/disks/lvmthin`)).data)).toMatchObject([{
+        lv: "data",
+        metadata_used: 2 ** 20
+      }])
+    }).pipe(Effect.provide(PveSim.layer({
+      secrets,
+      roles: { FelhomAgent: agentPrivileges },
+      world: { ...world, thin_pools }
+    })))
+  }))

@@ -82,7 +82,13 @@ it.effect("a root volume of size 0 is a plain folder without a limit", () =>
     expect(yield* configOf(777)).toMatchObject({ rootfs: "local:777/subvol-777-disk-0.subvol,size=0T" })
   }).pipe(sixteen))
 
-it.effect("what was made of a template becomes one, with volumes that clones stand upon, and can't be started", () =>
+it.effect("a volume is made in whole mebibytes", () =>
+  Effect.gen(function*() {
+    yield* endOf(upidOf(yield* create({ vmid: "777", rootfs: "ctstore:0.1" })))
+    expect(yield* configOf(777)).toMatchObject({ rootfs: "ctstore:777/vm-777-disk-0.raw,size=102M" })
+  }).pipe(sixteen))
+
+it.effect("the archive of a template becomes a template, with volumes that clones stand upon", () =>
   Effect.gen(function*() {
     yield* endOf(upidOf(yield* create({ vmid: "777" })))
     yield* ask("POST", `${node}/lxc/777/template`, "")

@@ -38,7 +38,8 @@ const ofGuest = (asked: Asked, guest: string, rest: string): Destruction | undef
     return found("guest.stop_hard", guest)
   }
   if ((method === "PUT" || method === "POST") && rest === "config") {
-    const keys = [...parameters.keys()].filter((key) => !benignKey.test(key))
+    const named = [...parameters].flatMap(([key, value]) => (key === "delete" ? value.split(/[,;\s]+/) : [key]))
+    const keys = named.filter((key) => !benignKey.test(key) || (key === "protection" && !parameters.has(key)))
     if (keys.length > 0 || parameters.get("protection") === "0") return found("config.other", `${guest} ${keys.join()}`)
   }
   return undefined
@@ -61,8 +62,8 @@ export const destructionOf = (asked: Asked): Destruction | undefined => {
   if (volume !== null && method === "PUT" && parameters.get("protected") === "0") {
     return found("backup.unprotect", volume[1] ?? "")
   }
-  if (method === "DELETE" && /\/prunebackups$/.test(path)) return found("backup.prune", path)
-  if (/\/vzdump$/.test(path) && parameters.get("remove") !== "0") return found("backup.prune", path)
+  if (method === "DELETE" && path.endsWith("/prunebackups")) return found("backup.prune", path)
+  if (path.endsWith("/vzdump") && parameters.get("remove") !== "0") return found("backup.prune", path)
   const storage = /^\/storage\/([^/]+)$/.exec(path)
   return storage !== null && method === "DELETE" ? found("storage.remove", storage[1] ?? "") : undefined
 }

@@ -64,6 +64,8 @@ export class Ledger {
   readonly replacedAt = new Map<number, number>()
   /** When something else than the agent last filled a storage. */
   filledAt: number | undefined
+  /** Requests so far that changed something without destroying it. */
+  changes = 0
   /** Numbers that the agent made a guest under. */
   readonly made = new Set<number>()
   readonly lines: Array<string> = []

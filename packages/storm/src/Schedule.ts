@@ -7,7 +7,7 @@ import type { Content } from "./Disk.ts"
 import { honest } from "./Hub.ts"
 import { makeWatches } from "./invariants/all.ts"
 import type { Violation } from "./Ledger.ts"
-import { Stage } from "./Stage.ts"
+import { Stage, type Watch } from "./Stage.ts"
 
 /** One thing that happens in a schedule. */
 export interface Action {
@@ -34,8 +34,10 @@ export interface Result {
   readonly turns: number
   readonly reports: number
   readonly lives: number
-  /** Destructive calls that reached Proxmox, and ops that came to an end. */
+  /** Calls that reached Proxmox: destructive ones, and those that only changed something. */
   readonly calls: number
+  readonly changes: number
+  /** Ops that came to an end. */
   readonly ended: number
 }
 
@@ -87,7 +89,7 @@ const nameBy = (chance: Chance): string => {
 export const planOf = (seed: number): Plan => {
   const chance = new Chance(seed)
   const interval = chance.pick([15, 30, 60])
-  const lasts = chance.between(1, 4) * interval * 1000
+  const lasts = chance.between(1, 3) * interval * 1000
   const first = (): Action => ({ at: 1000 + chance.below(lasts / 2), name: "submit", seed: chance.below(2 ** 32) })
   const actions = [
     ...Array.from({ length: chance.between(1, 2) }, first),
@@ -137,14 +139,19 @@ const calmDown = (stage: Stage): void => {
 const timeToEnd = 40 * minute
 
 /** Runs a plan from its first moment to its last. */
-export const run = (plan: Plan, disk: Content, keepsLines = false): Result => {
+export const run = (
+  plan: Plan,
+  disk: Content,
+  keepsLines = false,
+  watches: () => ReadonlyArray<Watch> = makeWatches
+): Result => {
   const stage = new Stage({
     seed: plan.seed,
     disk,
     mixing: { outOfTurn: plan.outOfTurn, stepsInARow: plan.stepsInARow },
     interval: plan.interval,
     faults: plan.faults,
-    watches: makeWatches(),
+    watches: watches(),
     keepsLines
   })
   const { ledger } = stage
@@ -155,12 +162,11 @@ export const run = (plan: Plan, disk: Content, keepsLines = false): Result => {
     acts[name]?.act(stage, new Chance(seed))
   }
   if (ledger.violation === undefined) {
-    stage.until(stage.timeline.elapsed + plan.interval * 1000)
+    stage.until(stage.timeline.elapsed + plan.interval * 500)
     calmDown(stage)
     const answers = stage.hub.answers
-    // Two cycles at least, so that what the last one had to say is told.
     const enough = () =>
-      stage.hub.answers >= answers + 2 &&
+      stage.hub.answers > answers &&
       (stage.hub.claimed || [...ledger.accepted].every((one) => ledger.ends.has(one)))
     stage.until(stage.timeline.elapsed + timeToEnd, enough)
   }
@@ -173,6 +179,7 @@ export const run = (plan: Plan, disk: Content, keepsLines = false): Result => {
     reports: stage.hub.answers,
     lives: stage.lives,
     calls: [...ledger.ops.values()].reduce((sum, { calls }) => sum + calls.length, 0),
+    changes: ledger.changes,
     ended: ledger.ends.size
   }
 }

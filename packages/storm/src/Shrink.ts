@@ -1,6 +1,7 @@
 import type { Content } from "./Disk.ts"
 import type { Violation } from "./Ledger.ts"
 import { type Plan, run } from "./Schedule.ts"
+import type { Watch } from "./Stage.ts"
 
 const without = <A>(all: ReadonlyArray<A>, at: number): ReadonlyArray<A> => all.filter((_, index) => index !== at)
 
@@ -16,13 +17,14 @@ const smaller = function*(plan: Plan): Generator<Plan> {
 export const shrunk = (
   plan: Plan,
   { invariant }: Violation,
-  disk: Content
+  disk: Content,
+  watches?: () => ReadonlyArray<Watch>
 ): Plan => {
   let least = plan
   for (let again = true; again;) {
     again = false
     for (const candidate of smaller(least)) {
-      if (run(candidate, disk).violation?.invariant !== invariant) continue
+      if (run(candidate, disk, false, watches).violation?.invariant !== invariant) continue
       least = candidate
       again = true
       break

@@ -8,6 +8,8 @@ export interface Wanted {
   readonly seed: number
   /** Ends with the first violation of any invariant. */
   readonly untilOne: boolean
+  /** Leaves out of what goes wrong whatever it goes wrong without; that takes some dozen runs of it. */
+  readonly shrinks: boolean
 }
 
 /** A schedule that went wrong, as it was and as little of it as still goes wrong. */
@@ -26,26 +28,27 @@ export interface Campaign {
   readonly reports: number
   readonly lives: number
   readonly calls: number
+  readonly changes: number
   readonly ended: number
 }
 
 /** More than this many are counted and not looked into. */
 const mostShrunk = 5
 
-const lookedInto = (seed: number, plan: Plan, violation: Violation, disk: ReturnType<typeof firstDisk>): Found => {
-  const least = shrunk(plan, violation, disk)
+const lookedInto = (plan: Plan, violation: Violation, disk: ReturnType<typeof firstDisk>, shrinks: boolean): Found => {
+  const least = shrinks ? shrunk(plan, violation, disk) : plan
   const { lines, violation: again } = run(least, disk, true)
-  return { seed, plan: least, violation: again ?? violation, lines }
+  return { seed: plan.seed, plan: least, violation: again ?? violation, lines }
 }
 
 /** Runs one schedule after the other. */
 export const storm = (
-  { schedules, seed, untilOne }: Wanted,
+  { schedules, seed, shrinks, untilOne }: Wanted,
   told: (done: number, result: Result) => void = () => undefined
 ): Campaign => {
   const disk = firstDisk()
   const found: Array<Found> = []
-  const sums = { reports: 0, lives: 0, calls: 0, ended: 0 }
+  const sums = { reports: 0, lives: 0, calls: 0, changes: 0, ended: 0 }
   let violations = 0
   let done = 0
   while (done < schedules) {
@@ -55,11 +58,12 @@ export const storm = (
     sums.reports += result.reports
     sums.lives += result.lives
     sums.calls += result.calls
+    sums.changes += result.changes
     sums.ended += result.ended
     told(done, result)
     if (result.violation === undefined) continue
     violations += 1
-    if (found.length < mostShrunk) found.push(lookedInto(plan.seed, plan, result.violation, disk))
+    if (found.length < mostShrunk) found.push(lookedInto(plan, result.violation, disk, shrinks))
     if (untilOne) break
   }
   return { schedules: done, found, violations, ...sums }

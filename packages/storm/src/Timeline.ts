@@ -131,10 +131,13 @@ export class Timeline {
       this.elapsed = Math.max(this.elapsed, until)
       return false
     }
-    this.#timers.pop()
     if (next.at > this.elapsed) this.turnsNow = 0
     this.elapsed = Math.max(this.elapsed, next.at)
-    if (!next.life.over) next.ring()
+    // All of one moment ring before anybody goes on, so that it is the seed that says who does.
+    for (let due = this.#timers.at(-1); due !== undefined && due.at <= this.elapsed; due = this.#timers.at(-1)) {
+      this.#timers.pop()
+      if (!due.life.over) due.ring()
+    }
     return true
   }
 }

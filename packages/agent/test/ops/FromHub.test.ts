@@ -16,10 +16,18 @@ import { HubClient } from "@felhom/hub-client/HubClient"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import * as NodeEd25519 from "@felhom/node/NodeEd25519"
+import { Privileged, PrivilegedError } from "@felhom/privileged/Privileged"
+import * as LiveClient from "@felhom/proxmox/ProxmoxClient"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
+import { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
+import * as LiveWaiter from "@felhom/proxmox/TaskWaiter"
 import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
+import * as InProcessFront from "@felhom/pve-sim/InProcessFront"
+import { PveSim } from "@felhom/pve-sim/PveSim"
+import * as LiveObserver from "@felhom/reconciler/Observer"
 import { Observer } from "@felhom/reconciler/Observer"
-import { Effect, Exit, Layer, Scope } from "effect"
+import { agentPrivileges } from "@felhom/reconciler/Rights"
+import { Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { createHash } from "node:crypto"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -86,12 +94,16 @@ const makeHub = () => {
 }
 
 /** The agent over its own disk; each start is a new process on what is left there. */
-const started = (directory: string, hub: ReturnType<typeof makeHub>) =>
+const started = (
+  directory: string,
+  hub: ReturnType<typeof makeHub>,
+  host: Layer.Layer<Observer | ProxmoxClient | TaskWaiter> = Layer.merge(observer, proxmox)
+) =>
   Effect.gen(function*() {
     const state = StateFile.layer(join(directory, "state")).pipe(
       Layer.provide([NodeDurableFile.layer, NodeCrypto.layer])
     )
-    const context = yield* Layer.build(Layer.mergeAll(state, observer, hub.layer, proxmox, NodeCrypto.layer))
+    const context = yield* Layer.build(Layer.mergeAll(state, hub.layer, host, NodeCrypto.layer))
     const desk = yield* Effect.provide(
       startOps({
         stateDirectory: join(directory, "state"),
@@ -129,7 +141,7 @@ const versionText = (version: number, from: string, list: string): string =>
     reason: "Carl joins"
   })
 
-const desiredText = (host: HostReport["host"], version: number): string =>
+const desiredText = (host: HostReport["host"], version: number, guests: ReadonlyArray<unknown> = []): string =>
   JSON.stringify({
     typ: "felhom/desired/v1",
     host: host.id,
@@ -138,7 +150,7 @@ const desiredText = (host: HostReport["host"], version: number): string =>
     version,
     issued: Date.now() - 1000,
     expires: Date.now() + 86_400_000,
-    state: { guests: [] }
+    state: { guests }
   })
 
 let nonces = 0
@@ -162,7 +174,67 @@ const kinds = (hub: ReturnType<typeof makeHub>): ReadonlyArray<string> =>
     ...new Set(hub.reports.flatMap(({ events }) => events).map(({ kind, seq }) => `${seq} ${kind}`))
   ].map((text) => text.replace(/^\d+ /, ""))
 
+/** The recorded host, in which a second takes a millisecond. */
+const simulated = () => {
+  const tokenId = TokenId.make("felhom-agent@pve!agent")
+  const secret = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+  const config = Layer.effect(
+    ProxmoxConfig,
+    Effect.map(PveSim, ({ node }) => ({
+      url: new URL("https://demo.example:8006"),
+      node: NodeName.make(node),
+      tokenId,
+      secret: Redacted.make(secret)
+    }))
+  )
+  const noRoot = Layer.mock(Privileged, {
+    smart: () => new PrivilegedError({ verb: "smart", reason: "unavailable", detail: "no helper in this test" })
+  })
+  return Layer.merge(LiveObserver.layer, LiveWaiter.layer).pipe(
+    Layer.provideMerge(LiveClient.layer),
+    Layer.provide([Layer.merge(InProcessFront.layer, config), noRoot, NodeCrypto.layer]),
+    Layer.provideMerge(
+      PveSim.layer({ secrets: { [tokenId]: secret }, roles: { FelhomAgent: agentPrivileges }, speed: 1000 })
+    )
+  )
+}
+
 describe("an agent on its own disk, and what its hub hands over", () => {
+  it.scopedLive("starts a guest and changes it as its desired state says, and reports that it is so", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const hub = makeHub()
+      const host = yield* Layer.build(simulated())
+      const agent = yield* started(directory, hub, Layer.succeedContext(host))
+      const { report } = yield* agent.turn
+      const guests = report?.inventory?.guests
+      const tiny = guests?.state === "ok" ? guests.value.find(({ vmid }) => vmid === 9999) : undefined
+      if (report === undefined || tiny?.config.state !== "ok") return expect.unreachable()
+      const { identity } = tiny.config.value
+      const wish = { guest: { type: "lxc", identity }, power: "running", description: "the mail" }
+      hub.hand({ desired: base64(desiredText(report.host, 1, [wish])) })
+      const done = () => kinds(hub).filter((kind) => kind === "desired.done").length === 2
+      yield* Effect.repeat(agent.turn, { until: done })
+      // An inventory travels when it says something new.
+      const last = () => hub.reports.flatMap(({ inventory }) => (inventory === null ? [] : [inventory.desired])).at(-1)
+      yield* Effect.repeat(agent.turn, { until: () => last()?.drift.length === 0 })
+      expect(last()).toEqual({
+        epoch: "a".repeat(32),
+        version: 1,
+        stale: false,
+        drift: [],
+        blocked: []
+      })
+      const shown = yield* Effect.flatMap(
+        LiveClient.ProxmoxClient,
+        (client) => Effect.all([client.guestStatus({ type: "lxc", vmid: tiny.vmid }), client.guestConfig(tiny)])
+      ).pipe(
+        Effect.provide(host)
+      )
+      expect(shown).toMatchObject([{ status: "running" }, { description: "the mail\n" }])
+      expect(kinds(hub)).toContain("desired.started")
+    }).pipe(Effect.provide(NodeEd25519.layer)))
+
   it.scopedLive("follows its fleet's signers and takes a desired state; says both, and does so over a restart", () =>
     Effect.gen(function*() {
       const directory = yield* folder

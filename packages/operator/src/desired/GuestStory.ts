@@ -110,6 +110,11 @@ const wishFor = (text: string, ref: string | null, guest: Guest | null, detail: 
   return wish === undefined ? { wish: null, former: called } : { wish, former: null }
 }
 
+const wholeState = /^the desired state\b/
+
+/** `not done: a CT (wiki): …`, of a guest that its host does not find. */
+const ofOneGuest = /^[a-z ]+: (?:a|new) (?:CT|VM)\b/
+
 const escaped = (text: string): string => text.replace(/[/\\^$.*+?()[\]{}|]/g, "\\$&")
 
 /** Holds one guest's wish, its host's word and its events together. A sentence says why it can't be known who is meant. */
@@ -127,8 +132,17 @@ export const storyOf = (
     const mention = ref === null ? undefined : new RegExp(`(?<![\\w/])${escaped(ref)}(?!\\d)`)
     const isAbout = (subject: string | null): boolean =>
       subject !== null && (subject === ref || (key !== null && subject.includes(key)))
+    const name = guest?.name ?? wish?.desired.name ?? (wish === null ? null : nameIn(wish.called))
+    // A guest that its host does not find has no subject there, and stands in the words by its name.
+    const isNamed = (words: string): boolean => name !== null && words.includes(` (${displayText(name)})`)
     const reasons = (list: ReadonlyArray<{ readonly subject: string; readonly reason: string }> | undefined) =>
-      (list ?? []).flatMap(({ reason, subject }) => isAbout(subject) ? [reason] : [])
+      (list ?? []).flatMap(({ reason, subject }) =>
+        isAbout(subject) || (subject === "host" && (wholeState.test(reason) || isNamed(reason))) ? [reason] : []
+      )
+    // What keeps the host from all that is wished keeps it from this, too.
+    const isHostWide = ({ kind, message, subject }: HostEvent): boolean =>
+      wish !== null && subject === null &&
+      (kind.startsWith("hold.") || (kind.startsWith("desired.") && (!ofOneGuest.test(message) || isNamed(message))))
     return {
       ref,
       guest,
@@ -137,8 +151,9 @@ export const storyOf = (
       drift: reasons(inventory?.desired?.drift),
       blocked: reasons(inventory?.desired?.blocked),
       // An op's subject is its own hash, and whom it was about stands in its words.
-      events: events.filter(({ kind, message, subject }) =>
-        isAbout(subject) || (kind.startsWith("op.") && mention?.test(message) === true)
+      events: events.filter((event) =>
+        isAbout(event.subject) || isHostWide(event) ||
+        (event.kind.startsWith("op.") && mention?.test(event.message) === true)
       )
     }
   })

@@ -1,6 +1,6 @@
 import { Command } from "@effect/cli"
 import { Console } from "effect"
-import { wishFileJsonSchema } from "./WishFile.ts"
+import { wishFileJsonSchema } from "./WishSchema.ts"
 
 export const schemaCommand = Command.make(
   "schema",

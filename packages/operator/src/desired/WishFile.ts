@@ -1,7 +1,7 @@
 import { goodForBounds } from "@felhom/domain/DesiredApi"
 import { DesiredCard, DesiredGuest, DesiredSettings, DesiredStartup } from "@felhom/domain/DesiredGuest"
 import { StorageId } from "@felhom/domain/ProxmoxId"
-import { JSONSchema, ParseResult, Schema } from "effect"
+import { ParseResult, Schema } from "effect"
 
 const told = (description: string) => ({ description })
 
@@ -154,7 +154,8 @@ const HostPattern = Schema.String.pipe(
   })
 )
 
-const Fields = Schema.Struct({
+/** The parts of a file, each described for those who write it. */
+export const WishFields = Schema.Struct({
   host: Schema.optional(HostPattern).annotations(told("The host, by its node name or the beginning of its id")),
   hosts: Schema.optional(Schema.Array(HostPattern).pipe(Schema.minItems(1))).annotations(
     told(
@@ -177,7 +178,7 @@ const Fields = Schema.Struct({
  * What a person writes: for which hosts, and what their guests should be. Which of the guests there are meant is found in each
  * host's own report, so one file is good for many hosts. The one schema of decoding, of errors and of `felhom schema`.
  */
-export const WishFile = Fields.pipe(
+export const WishFile = WishFields.pipe(
   Schema.filter(({ host, hosts }) =>
     (host === undefined) === (hosts === undefined)
       ? "it names its hosts once: host: NAME, or hosts: [NAME, PATTERN, ...]"
@@ -185,10 +186,3 @@ export const WishFile = Fields.pipe(
   )
 )
 export type WishFile = typeof WishFile.Type
-
-/** For editors: what `felhom schema` prints. */
-export const wishFileJsonSchema: object = {
-  ...JSONSchema.make(Fields),
-  title: "What the guests of felhom hosts should be",
-  oneOf: [{ required: ["host"] }, { required: ["hosts"] }]
-}

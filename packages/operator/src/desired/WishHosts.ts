@@ -14,7 +14,7 @@ export interface FoundHosts {
   readonly problems: ReadonlyArray<Problem>
 }
 
-const matcher = (pattern: string): RegExp => new RegExp(`^${pattern.replaceAll("*", ".*")}$`)
+const matcher = (pattern: string): RegExp => new RegExp(`^${pattern.replaceAll(/\*+/g, ".*")}$`)
 
 const describe = (hosts: ReadonlyArray<HostSummary>): string =>
   hosts.map(({ host }) => `${host.node} (${host.id.slice(0, shortIdLength)})`).join(", ")

@@ -15,6 +15,7 @@ import {
   storageOptions,
   storageTypes
 } from "../StorageTypes.ts"
+import { poolNamed } from "../ThinPools.ts"
 import * as Values from "../ValueFormats.ts"
 import { mayListStorage } from "./Storage.ts"
 
@@ -138,18 +139,20 @@ const create: Endpoint = {
       if (storages.has(storage)) {
         return yield* died(`create storage failed: storage ID '${storage}' already defined`)
       }
-      const away = activationTrouble(storage, type, given(call))
+      const pool = type === "lvmthin" ? poolNamed(call.machine, given(call)) : undefined
+      const away = pool === undefined ? activationTrouble(storage, type, given(call)) : undefined
       if (away !== undefined) return yield* died(`create storage failed: ${away}`)
       // A fresh directory lies on the root file system, whose figures are those of the storage that is there already.
       const root = storages.get("local") ?? Array.from(storages.values())[0]
+      const room = pool === undefined
+        ? { total: root?.total ?? 0, used: root?.used ?? 0, avail: root?.avail ?? 0 }
+        : { total: pool.lv_size, used: pool.used, avail: pool.lv_size - pool.used }
       const mountpoint = !["0", "no", ""].includes(textOf(call, "is_mountpoint") ?? "")
       storages.set(storage, {
         storage,
         here: call.machine.node,
         config: { content: defaultContent(type), ...given(call) },
-        total: root?.total ?? 0,
-        used: root?.used ?? 0,
-        avail: root?.avail ?? 0,
+        ...room,
         active: mountpoint ? 0 : 1,
         shared: 0,
         files: new Map()

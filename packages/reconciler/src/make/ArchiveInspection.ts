@@ -52,7 +52,7 @@ const harmlessFeatures = new Set(["nesting", "keyctl", "fuse"])
 const keyTrouble = (key: string, value: string): string | undefined => {
   if (key === "hookscript") return "it has a hook script, which would run as root on this host"
   if (/^dev\d+$/.test(key)) return `it has a device of its host (${key})`
-  if (/^lxc\./.test(key)) return `it has a raw LXC key (${key})`
+  if (key.startsWith("lxc.")) return `it has a raw LXC key (${key})`
   if (/^mp\d+$/.test(key)) return `it has a volume or mount besides its root (${key})`
   if (key === "template") return value === "1" ? "it is a template's, which can never be started" : undefined
   if (key === "lock") return "it was taken of a locked guest"

@@ -60,19 +60,27 @@ const ended = (ref: GuestRef, upid: Upid): Effect.Effect<Started, ProxmoxError |
     }
   })
 
-/** Starts it, or finds it started, and says whether it runs. Never sent twice: a guest that runs already refuses the second. */
-export const firstStart = (ref: GuestRef): Effect.Effect<Started, never, Needs> =>
+const asked = (ref: GuestRef): Effect.Effect<Started, ProxmoxError | ForeignTask, Needs> =>
   Effect.gen(function*() {
     const client = yield* ProxmoxClient
-    if (yield* runs(ref)) return yield* seenRunning(ref, null, "it ended by itself right after its start")
-    return yield* Effect.flatMap(client.start(ref), (upid) => ended(ref, upid))
-  }).pipe(
-    Effect.catchAll((error) =>
-      error._tag === "ProxmoxError" && error.reason === "outcome-unknown"
-        ? unanswered(ref, error)
-        : Effect.succeed<Started>({ start: "unknown", why: error.message, upid: null })
-    ),
-    Effect.catchAll((error) => Effect.succeed<Started>({ start: "unknown", why: error.message, upid: null }))
+    return yield* Effect.matchEffect(client.start(ref), {
+      onSuccess: (upid) => ended(ref, upid),
+      onFailure: (error): Effect.Effect<Started, ProxmoxError, Needs> =>
+        error.reason === "outcome-unknown"
+          ? unanswered(ref, error)
+          : error.reason === "wrong-state"
+          ? seenRunning(ref, null, error.message)
+          : Effect.succeed({ start: "failed", why: error.message, upid: null })
+    })
+  })
+
+/** Starts it, or finds it started, and says whether it runs. Never sent twice: a guest that runs already refuses the second. */
+export const firstStart = (ref: GuestRef): Effect.Effect<Started, never, Needs> =>
+  Effect.flatMap(
+    runs(ref),
+    (up) => up ? seenRunning(ref, null, "it ended by itself right after its start") : asked(ref)
+  ).pipe(
+    Effect.catchAll(({ message }) => Effect.succeed<Started>({ start: "unknown", why: message, upid: null }))
   )
 
 /** Asks it to shut down, no more; what it has to say where it does not. */

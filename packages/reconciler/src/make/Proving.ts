@@ -15,7 +15,7 @@ import { spokenRef } from "../plan/ObservedHost.ts"
 import { guestOpLine } from "../plan/OpLine.ts"
 import { firstStart, restAgain } from "./FirstStart.ts"
 import { sinceMaking } from "./MakeCall.ts"
-import { type MakeEnd, Over, over } from "./MakeEnd.ts"
+import { type MakeEnd, type Over, over } from "./MakeEnd.ts"
 import type { MakeOrder } from "./MakeOrder.ts"
 import { configOf, identityOf, removeHalfMade } from "./Removal.ts"
 import { emptyTrouble, standingTrouble } from "./Standing.ts"
@@ -109,7 +109,7 @@ const proved = (made: Made, config: GuestConfig, said: string): Effect.Effect<Ma
 
 const warnings = (outcome: TaskOutcome): string =>
   outcome._tag === "warnings"
-    ? `, with warnings: ${outcome.logTail.filter((line) => /^WARN/.test(line)).join("; ")}`
+    ? `, with warnings: ${outcome.logTail.filter((line) => line.startsWith("WARN")).join("; ")}`
     : ""
 
 const wordsOf = (outcome: TaskOutcome): string => {

@@ -78,7 +78,7 @@ export const standingTrouble = (config: GuestConfig, order: MakeOrder | undefine
   const reaching = Object.keys(config).find((key) => beyond.test(key))
   if (reaching !== undefined) return `it has ${reaching}, which reaches beyond it`
   if (Form.onOff(config["template"]) === "1") return "it is a template"
-  if (parsePropertyString(rawText(config["rootfs"]) ?? "").bare === undefined) return "it has no root volume"
+  if (rawText(config["rootfs"]) === null) return "it has no root volume"
   return order === undefined
     ? undefined
     : settingTrouble(config, order.action.settings) ?? cardTrouble(config, order) ?? rootTrouble(config, order) ??

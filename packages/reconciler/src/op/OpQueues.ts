@@ -1,5 +1,5 @@
 import type { SignedOp } from "@felhom/domain/SignedOp"
-import { Effect, Option, type Scope } from "effect"
+import { Effect, type Option, type Scope } from "effect"
 import { isHeavy, queueOf } from "./OpTarget.ts"
 
 /** Does something as the only one of its weight. What an op waits for by itself is no part of that. */

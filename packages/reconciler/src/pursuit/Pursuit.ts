@@ -1,12 +1,12 @@
 import { HostPolicy } from "@felhom/authz/HostPolicy"
-import { type DesiredPolicy } from "@felhom/domain/DesiredPolicy"
+import type { DesiredPolicy } from "@felhom/domain/DesiredPolicy"
 import type { DesiredStatus } from "@felhom/domain/HostReport"
 import type { Volid } from "@felhom/domain/ProxmoxId"
 import type { DurableLogError } from "@felhom/durable/DurableLogError"
 import { Hold } from "@felhom/durable/Hold"
 import { OpJournal } from "@felhom/durable/OpJournal"
-import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
-import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
+import type { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
+import type { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { Clock, Context, Effect, Layer, Option, type Scope } from "effect"
 import { DesiredIntake } from "../desired/DesiredIntake.ts"
 import { DesiredStore, type HeldDesired } from "../desired/DesiredStore.ts"
@@ -24,7 +24,7 @@ import { PursuitNews, type Standing } from "./PursuitNews.ts"
 import { seenHost } from "./SeenGuests.ts"
 import { blockedLines, driftLines, held as heldBack, heldUp } from "./Standing.ts"
 import { recoverStep } from "./StepRecovery.ts"
-import type { Standpoint } from "./StepRun.ts"
+import { isMaking, type Standpoint } from "./StepRun.ts"
 
 /**
  * Moves the host to its desired state and keeps it there: each observation is held against what is wished, and the benign part of
@@ -197,8 +197,12 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
     const go: Array<BenignStep> = []
     const standing: Array<Standing> = []
     for (const { step, verdict } of judged) {
+      // Until it is proven, a new guest is in the hands of its making alone, whatever of it is there already.
+      const { key } = step.guest.identity
+      if (key !== null && underWay.has(`new ${key}`)) continue
       if (verdict.answer !== "go") {
-        standing.push(heldBack(step, verdict))
+        // What holds up the making of a guest is told of that, and its start waits with it.
+        if (step.class !== "benign" || step.guest.ref !== null || isMaking(step)) standing.push(heldBack(step, verdict))
         continue
       }
       if (step.class !== "benign" || underWay.has(whomOf(step))) continue

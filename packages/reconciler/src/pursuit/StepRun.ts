@@ -82,12 +82,14 @@ const withAdvice = (step: BenignStep, outcome: OpOutcome): OpOutcome =>
     ? failed(`${outcome.detail}; nothing follows; if it has to stop, operators can sign that: ${step.op}`)
     : outcome
 
-/** Why a step was not begun. Nothing was sent. */
-type NotBegun = Either.Either<never, Standing>
+/** Why a step was not begun; null where the next plan says better what is to be done. Nothing was sent. */
+type NotBegun = Either.Either<never, Standing | null>
 
 const refused = (step: BenignStep, verdict: Exclude<Verdict, { readonly answer: "go" }>): NotBegun =>
   Either.left(held(step, verdict))
 const hindered = (step: BenignStep, why: string): NotBegun => Either.left(heldUp(step, why))
+
+const overtaken: NotBegun = Either.left(null)
 
 /** The step alone, as things are now. */
 const judgedNow = (step: BenignStep, input: GateInput): Verdict =>
@@ -103,7 +105,7 @@ const roomNow = (step: BenignStep): Effect.Effect<ReadonlyArray<ObservedStorage>
 
 /** Counted and written down, if the gate lets it through now. */
 const begun = (step: BenignStep, record: BegunStep, at: Standpoint): Effect.Effect<
-  Either.Either<void, Standing>,
+  Either.Either<void, Standing | null>,
   never,
   Needs
 > =>
@@ -111,7 +113,7 @@ const begun = (step: BenignStep, record: BegunStep, at: Standpoint): Effect.Effe
     const storages = yield* Effect.either(roomNow(step))
     if (Either.isLeft(storages)) return hindered(step, storages.left)
     const input = yield* at.gate(storages.right)
-    if (Option.isNone(input)) return hindered(step, "what it is done by is not there any more")
+    if (Option.isNone(input)) return overtaken
     const verdict = judgedNow(step, input.value)
     if (verdict.answer !== "go") return refused(step, verdict)
     const written = yield* Effect.either((yield* OpJournal).desired.begun(record))
@@ -168,7 +170,8 @@ const guestStep = (step: BenignStep, action: GuestAction, ref: GuestRef, at: Sta
     const met = checkPrecondition(step, { guest: look.right.guest, keys: new Set() })
     if (Either.isLeft(met)) {
       yield* at.doubt(ref)
-      return hindered(step, `${met.left}; it is planned anew`)
+      yield* Effect.logInfo("a step is planned anew", `${toldStep(step).words}: ${met.left}`)
+      return overtaken
     }
     const record = recordOf(step, ref, stepCall(action, ref, (yield* ProxmoxClient).node), at)
     const written = yield* begun(step, record, at)
@@ -208,7 +211,7 @@ const makingStep = (step: MakeStep, start: boolean, at: Standpoint) =>
 export const isMaking = (step: BenignStep): step is MakeStep => step.action.kind === "guest.make"
 
 const attempted = (step: BenignStep, starts: boolean, at: Standpoint): Effect.Effect<
-  Either.Either<void, Standing>,
+  Either.Either<void, Standing | null>,
   never,
   Needs
 > => {
@@ -234,7 +237,9 @@ const attempted = (step: BenignStep, starts: boolean, at: Standpoint): Effect.Ef
  * what it makes is to run. True: it was begun.
  */
 export const runStep = (step: BenignStep, starts: boolean, at: Standpoint): Effect.Effect<boolean, never, Needs> =>
-  Effect.flatMap(attempted(step, starts, at), (attempt) =>
-    Either.isRight(attempt)
-      ? Effect.succeed(true)
-      : Effect.as(Effect.flatMap(PursuitNews, (news) => news.heldUp(attempt.left, step.id)), false))
+  Effect.gen(function*() {
+    const attempt = yield* attempted(step, starts, at)
+    if (Either.isRight(attempt)) return true
+    if (attempt.left !== null) yield* (yield* PursuitNews).heldUp(attempt.left, step.id)
+    return false
+  })

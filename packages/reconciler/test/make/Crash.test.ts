@@ -7,7 +7,8 @@ import { makeModel } from "../../../durable/test/ModelFileSystem.ts"
 import { stuckFrom } from "../op/StuckDisk.ts"
 import { boot, onHost, passing, policy, stepFor, writes } from "./MakeHost.ts"
 
-const minutes = (count: number) => Effect.repeatN(TestClock.adjust("1 second"), count * 60)
+/** Longer than it takes to make a guest and to see it running. */
+const longEnough = Effect.repeatN(TestClock.adjust("1 second"), 20)
 
 /** All guests of the host that were not there at first. */
 const fresh = (agent: Effect.Effect.Success<ReturnType<typeof boot>>) =>
@@ -34,7 +35,7 @@ describe("a crash at any step of the disk", () => {
           const model = makeModel()
           const cut = yield* boot({ model, files: stuckFrom(model, step) })
           yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
-          yield* minutes(2)
+          yield* longEnough
           yield* cut.kill
           const agent = yield* boot({ disk: model.present() })
           const end = yield* agent.make(stepFor("golden"))
@@ -55,7 +56,7 @@ describe("a crash at any step of the disk", () => {
           const model = makeModel()
           const cut = yield* boot({ model, files: stuckFrom(model, step) })
           yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
-          yield* minutes(2)
+          yield* longEnough
           yield* cut.kill
           const agent = yield* boot({ disk: model.present() })
           const end = yield* agent.resume()
@@ -99,7 +100,7 @@ describe("a crash at any step of the disk", () => {
             const model = makeModel()
             const cut = yield* spoilt(model, step)
             yield* Effect.forkDaemon(cut.run(makeGuest(order, { policy, start: true })))
-            yield* minutes(2)
+            yield* longEnough
             yield* cut.kill
             const agent = yield* boot({ disk: model.present() })
             yield* agent.resume()
@@ -130,7 +131,7 @@ describe("a crash while the call is on its way", () => {
                 : Effect.zipRight(carriedOut ? handle(request) : Effect.void, Effect.never)
           })
           const fiber = yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
-          yield* minutes(1)
+          yield* longEnough
           yield* Fiber.interrupt(fiber)
           yield* cut.kill
           const agent = yield* boot({ disk: cut.model.present() })
@@ -151,7 +152,7 @@ describe("a crash while the call is on its way", () => {
         }
       })
       const fiber = yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
-      yield* minutes(1)
+      yield* longEnough
       yield* Fiber.interrupt(fiber)
       yield* cut.kill
       const agent = yield* boot({

@@ -127,7 +127,7 @@ describe("a number that somebody takes in between", () => {
 
   it.effect("and that the token can't see, is not chosen", () =>
     Effect.gen(function*() {
-      yield* change({ _tag: "guest.create", vmid: 111, type: "lxc", config: { storage: "ctstore" } })
+      yield* change({ _tag: "guest.file", vmid: 111, type: "lxc", text: "hostname: hidden\n", append: false })
       yield* change({
         _tag: "acl.add",
         entry: { path: "/vms/111", type: "token", ugid: "felhom-agent@pve!agent", roleid: "NoAccess", propagate: 1 }
@@ -137,6 +137,18 @@ describe("a number that somebody takes in between", () => {
       expect((yield* writes).filter((one) => one === "POST /lxc")).toHaveLength(1)
     }).pipe(Effect.provide(onHost())))
 })
+
+it.effect("where every number that looks free is taken, nothing is begun, and it is said why", () =>
+  Effect.gen(function*() {
+    const agent = yield* boot({
+      handle: (handle) => (request) =>
+        handle(request.path.endsWith("/cluster/nextid") ? { ...request, query: "vmid=9999" } : request)
+    })
+    const end = yield* agent.make(stepFor("golden"))
+    expect(end).toMatchObject({ end: "failed", ref: null })
+    expect(end.detail).toContain("every number that looks free belongs to a guest that the token can't see")
+    expect(yield* writes).toEqual([])
+  }).pipe(Effect.provide(onHost())))
 
 describe("a pool without rights", () => {
   it.effect("is refused by Proxmox, and nothing of it is left", () =>
@@ -188,6 +200,26 @@ describe("the task that makes it", () => {
       expect(end).toMatchObject({ end: "failed", ref: null, detail: "clock skew, and there is no guest of it" })
       expect(yield* agent.record).toBeUndefined()
       expect(yield* agent.make(stepFor("golden"))).toMatchObject({ end: "finished" })
+    }).pipe(Effect.provide(onHost(rule("fail")))))
+
+  it.effect("fails, and somebody has written a guest under its number by hand: nobody can tell whose that is", () =>
+    Effect.gen(function*() {
+      const sim = yield* PveSim
+      const agent = yield* boot({
+        handle: (handle) => (request) =>
+          request.path.endsWith("/lxc/111/config")
+            ? Effect.zipRight(
+              Effect.orDie(
+                sim.change({ _tag: "guest.file", vmid: 111, type: "lxc", text: "hostname: theirs\n", append: false })
+              ),
+              handle(request)
+            )
+            : handle(request)
+      })
+      const end = yield* agent.make(stepFor("golden"))
+      expect(end).toMatchObject({ end: "unknown", ref })
+      expect(end.detail).toContain("clock skew, and yet CT 111 is there")
+      expect(yield* writes).toEqual(["POST /lxc"])
     }).pipe(Effect.provide(onHost(rule("fail")))))
 
   it.effect("is cut off by a power failure: a locked guest is left, and the line is told by which root clears it", () =>
@@ -325,6 +357,25 @@ describe("a guest that a crash left half-made", () => {
       expect(yield* agent.record).toBeUndefined()
     }).pipe(Effect.provide(onHost())))
 
+  it.effect("and can't be removed is left, with what an operator can do", () =>
+    Effect.gen(function*() {
+      const agent = yield* halfMade
+      yield* change({ _tag: "storage.avail", storage: "local", bytes: 0 })
+      const end = yield* agent.resume()
+      expect(end).toMatchObject({ end: "failed", ref })
+      expect(end.detail).toContain("CT 111 is left as it is: it could not be removed: busy")
+      expect(end.detail).toContain("felhom op guest.destroy --host demo-felhom --guest lxc/111")
+    }).pipe(Effect.provide(onHost({
+      faults: [{
+        type: "vzdestroy",
+        path: "*",
+        skip: 0,
+        times: 1,
+        chance: 1,
+        fault: { _tag: "task", outcome: "fail", message: "busy" }
+      }]
+    }))))
+
   it.effect("is never removed once somebody has started it, even if it is off again", () =>
     Effect.gen(function*() {
       const agent = yield* halfMade
@@ -335,6 +386,24 @@ describe("a guest that a crash left half-made", () => {
       const end = yield* agent.resume()
       expect(end).toMatchObject({ end: "failed", ref })
       expect(end.detail).toContain("CT 111 is left as it is: somebody has started it since")
+      expect((yield* writes).filter((one) => one.startsWith("DELETE"))).toEqual([])
+    }).pipe(Effect.provide(onHost())))
+
+  it.effect("is never removed where somebody has put another one in its place, though that looks the same", () =>
+    Effect.gen(function*() {
+      const agent = yield* halfMade
+      const config = yield* agent.client.guestConfig(ref)
+      yield* change({ _tag: "guest.destroy", vmid: 111 })
+      yield* change({
+        _tag: "guest.create",
+        vmid: 111,
+        type: "lxc",
+        config: { storage: "local", rootfs: "local:1", net0: String(config["net0"]) }
+      })
+      yield* change({ _tag: "storage.avail", storage: "local", bytes: 0 })
+      const end = yield* agent.resume()
+      expect(end).toMatchObject({ end: "failed", ref })
+      expect(end.detail).toContain("CT 111 is left as it is: somebody has put another guest in its place")
       expect((yield* writes).filter((one) => one.startsWith("DELETE"))).toEqual([])
     }).pipe(Effect.provide(onHost())))
 
@@ -412,6 +481,31 @@ describe("its first start", () => {
       expect(yield* agent.make(stepFor("golden"))).toMatchObject({ end: "finished", ref })
       expect((yield* writes).filter((one) => one === "POST /lxc")).toHaveLength(1)
     }).pipe(Effect.provide(onHost(starting({ _tag: "task", outcome: "fail", message: "no" })))))
+
+  it.effect("is refused, and the guest is left with what the token lacks", () =>
+    Effect.gen(function*() {
+      const end = yield* (yield* boot()).make(stepFor("golden"))
+      expect(end).toMatchObject({ end: "failed", ref })
+      expect(end.detail).toContain("CT 111 stands and does not start")
+      expect(end.detail).toContain("the token lacks VM.PowerMgmt on /vms/111")
+    }).pipe(Effect.provide(onHost({
+      roles: { FelhomAgent: agentPrivileges.filter((one) => one !== "VM.PowerMgmt") }
+    }))))
+
+  it.effect("was somebody else's, who was quicker: it runs, and that is the proof", () =>
+    Effect.gen(function*() {
+      const sim = yield* PveSim
+      const agent = yield* boot({
+        handle: (handle) => (request) =>
+          request.path.endsWith("/status/start")
+            ? Effect.zipRight(
+              Effect.orDie(sim.change({ _tag: "guest.status", vmid: 111, status: "running" })),
+              handle(request)
+            )
+            : handle(request)
+      })
+      expect(yield* agent.make(stepFor("golden"))).toMatchObject({ end: "finished", ref })
+    }).pipe(Effect.provide(onHost())))
 
   for (const when of ["before", "after"] as const) {
     it.effect(`is asked for, and the answer never comes (${when} the work)`, () =>

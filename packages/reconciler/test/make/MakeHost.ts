@@ -65,6 +65,8 @@ export const worldWith = (config: string, change: (world: World) => World = (wor
     )
   )
 
+const usualWorld = worldWith(goldenConfig)
+
 export const policy = policyOf({
   bridges: ["vmbr0"],
   storages: ["ctstore", "local", "thin"],
@@ -150,9 +152,9 @@ export const boot = (
 export const passing = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(effect)
-    yield* Effect.repeat(TestClock.adjust("1 second"), {
+    yield* Effect.repeat(TestClock.adjust("5 seconds"), {
       until: () => Effect.map(Fiber.poll(fiber), Option.isSome),
-      times: 3600
+      times: 1000
     })
     return yield* Fiber.join(fiber)
   })
@@ -161,7 +163,7 @@ export const onHost = (options: PveSimOptions = {}) =>
   PveSim.layer({
     secrets: { [tokenId]: secret },
     roles: { FelhomAgent: agentPrivileges },
-    world: worldWith(goldenConfig),
+    world: usualWorld,
     ...options
   }).pipe(Layer.provideMerge(Layer.effectDiscard(TestClock.setTime(1_800_000_000_000))))
 

@@ -190,6 +190,13 @@ describe("what a plan sees of a host", () => {
       expect(images.length).toBeGreaterThan(0)
     }).pipe(Effect.provide(host())))
 
+  it.effect("has the templates that there are among the images", () =>
+    Effect.gen(function*() {
+      const archives = ["felhom-tiny_1.0-1_amd64.tar.gz", "gone.tar.gz"].map((one) => Volid.make(`local:vztmpl/${one}`))
+      const { images } = yield* passing(lookAtHost({ archives, made: [] }))
+      expect(images).toEqual([{ volid: archives[0], size: 1_071_310 }])
+    }).pipe(Effect.provide(host())))
+
   it.effect("is no empty host where the token may not look", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(passing(lookAtHost(nothing)))

@@ -33,7 +33,10 @@ const wrongs = (stage: Stage, op: KnownOp, asked: Asked) =>
 
 const judged = (stage: Stage, asked: Asked): void => {
   const destruction = destructionOf(asked)
-  if (destruction === undefined) return
+  if (destruction === undefined) {
+    if (asked.method !== "GET") stage.ledger.changes += 1
+    return
+  }
   const { ledger } = stage
   const what = `${asked.method} ${asked.path}`
   const candidates = [...ledger.ops.values()].filter(({ op }) =>
@@ -55,7 +58,9 @@ const judged = (stage: Stage, asked: Asked): void => {
 /** I1: no destructive call without an operator's signature over exactly that; looked at as each request leaves for Proxmox. */
 export const watch: Watch = {
   request: (stage, asked) => {
-    const made = asked.method === "POST" && /\/lxc$/.test(asked.path) ? Number(asked.parameters.get("vmid")) : undefined
+    const made = asked.method === "POST" && asked.path.endsWith("/lxc")
+      ? Number(asked.parameters.get("vmid"))
+      : undefined
     if (made !== undefined && !stage.machine.guests.has(made)) stage.ledger.made.add(made)
     for (const op of stage.ledger.ops.values()) {
       if (op.calls.length > 0 && !op.effectSeen) op.effectSeen = isDone(stage.machine, op.op)

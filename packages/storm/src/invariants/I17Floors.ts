@@ -8,7 +8,7 @@ const gib = 1024 ** 3
 
 /** Where the request takes room, and how much of it in bytes. */
 const takenBy = ({ machine }: Stage, { method, parameters, path }: Asked): readonly [string, number] | undefined => {
-  if (method === "POST" && /\/lxc$/.test(path)) {
+  if (method === "POST" && path.endsWith("/lxc")) {
     const [, storage = "", size] = /^([^:,]+):([\d.]+)/.exec(parameters.get("rootfs") ?? "") ?? []
     return [storage, Number(size ?? 0) * gib]
   }

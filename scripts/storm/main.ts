@@ -1,6 +1,6 @@
-import { type Found, replay, storm } from "./Storm.ts"
+import { type Found, replay, storm } from "@felhom/storm/Storm"
 
-const usage = `storm [--schedules N] [--seed S] [--until-one]
+const usage = `storm [--schedules N] [--seed S] [--until-one] [--whole]
 
 Runs the whole agent on a virtual clock against the simulated Proxmox and a hub, with faults, crashes, lies and people, and
 holds every invariant of docs/architecture.md after each step.
@@ -8,6 +8,7 @@ holds every invariant of docs/architecture.md after each step.
   --schedules N   how many schedules (2000; with --seed 1)
   --seed S        the first schedule's seed; one alone is played line by line, and is the same each time
   --until-one     ends with the first violation
+  --whole         shows a schedule that went wrong as it was, and not what of it is enough
 
 It ends with 1 if there was a violation.`
 
@@ -25,11 +26,13 @@ const wantedFrom = (texts: ReadonlyArray<string>) => {
   let schedules: number | undefined
   let seed: number | undefined
   let untilOne = false
+  let shrinks = true
   for (let at = 0; at < texts.length; at++) {
     const text = texts[at]
     if (text === "--schedules") schedules = numberAfter(text, texts[++at])
     else if (text === "--seed") seed = numberAfter(text, texts[++at])
     else if (text === "--until-one") untilOne = true
+    else if (text === "--whole") shrinks = false
     else if (text === "--help") {
       console.log(usage)
       process.exit(0)
@@ -39,6 +42,7 @@ const wantedFrom = (texts: ReadonlyArray<string>) => {
     schedules: schedules ?? (seed === undefined ? 2000 : 1),
     seed: seed ?? 1,
     untilOne,
+    shrinks,
     alone: seed !== undefined && (schedules ?? 1) === 1
   }
 }
@@ -66,7 +70,9 @@ const campaign = storm(wanted, (done) => {
 if (process.stderr.isTTY) process.stderr.write("\r\u001b[K")
 const seconds = (performance.now() - begun) / 1000
 for (const found of campaign.found) show(found)
-const { calls, ended, lives, reports, schedules, violations } = campaign
-console.log(`${lives} lives of the agent, ${reports} reports, ${calls} destructive calls, ${ended} ops ended`)
+const { calls, changes, ended, lives, reports, schedules, violations } = campaign
+console.log(
+  `${lives} lives of the agent, ${reports} reports, ${calls} destructive calls, ${changes} others, ${ended} ops ended`
+)
 console.log(`${schedules} schedules, ${violations} violations, ${Math.round(schedules / seconds)} schedules/s`)
 process.exit(violations === 0 ? 0 : 1)

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "@effect/vitest"
+import { destructionOf } from "@felhom/storm/Destruction"
+import { firstDisk, planOf, run } from "@felhom/storm/Schedule"
+import { shrunk } from "@felhom/storm/Shrink"
+import type { Watch } from "@felhom/storm/Stage"
+import { storm } from "@felhom/storm/Storm"
+
+const disk = firstDisk()
+
+/** Takes each destructive call for something that must never be. */
+const nothingIsDestroyed: Watch = {
+  request: ({ ledger }, asked) => {
+    if (destructionOf(asked) !== undefined) ledger.violated("I99", asked.path)
+  }
+}
+
+/** The first seed from here on whose schedule has such a call. */
+const destroying = (from: number): number =>
+  run(planOf(from), disk, false, () => [nothingIsDestroyed]).violation === undefined ? destroying(from + 1) : from
+
+describe("a schedule", () => {
+  it("goes the same way each time, turn by turn", () => {
+    for (let seed = 1; seed <= 15; seed++) {
+      const [one, other] = [run(planOf(seed), disk), run(planOf(seed), disk, true)]
+      expect(other).toEqual({ ...one, lines: other.lines })
+    }
+  })
+
+  it("goes another way for another seed", () => {
+    const hashes = [1, 2, 3, 4, 5, 6].map((seed) => run(planOf(seed), disk).hash)
+    expect(new Set(hashes).size).toBe(hashes.length)
+  })
+
+  it("that went wrong is shown with nothing in it that it goes wrong without", () => {
+    const watches = () => [nothingIsDestroyed]
+    const plan = planOf(destroying(1))
+    const { violation } = run(plan, disk, false, watches)
+    const least = shrunk(plan, violation ?? { invariant: "I0", detail: "" }, disk, watches)
+    expect(run(least, disk, false, watches).violation?.invariant).toBe("I99")
+    for (let at = 0; at < least.actions.length; at++) {
+      const without = { ...least, actions: least.actions.filter((_, index) => index !== at) }
+      expect(run(without, disk, false, watches).violation).toBeUndefined()
+    }
+  }, 120_000)
+})
+
+describe("two thousand schedules", () => {
+  it("hold every invariant, with crashes, destructive calls and ends in them", () => {
+    const { calls, ended, found, lives, schedules, violations } = storm({
+      schedules: 2000,
+      seed: 1,
+      untilOne: false,
+      shrinks: true
+    })
+    expect(found.map(({ lines, seed, violation }) => [seed, violation, lines.slice(-20)])).toEqual([])
+    expect(violations).toBe(0)
+    expect(schedules).toBe(2000)
+    expect(lives).toBeGreaterThan(2200)
+    expect(calls).toBeGreaterThan(200)
+    expect(ended).toBeGreaterThan(200)
+  }, 1_200_000)
+})
