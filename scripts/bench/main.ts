@@ -7,6 +7,7 @@ import { anyFailed, type Figure, tableOf } from "./Figure.ts"
 import * as HubCost from "./HubCost.ts"
 import * as HubLoad from "./HubLoad.ts"
 import * as Overshoot from "./Overshoot.ts"
+import * as Planning from "./Planning.ts"
 import { dist, stopAll } from "./Process.ts"
 import * as Signatures from "./Signatures.ts"
 import * as Start from "./Start.ts"
@@ -19,6 +20,7 @@ const benches: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> }
   overshoot: Overshoot.measure,
   signatures: Signatures.measure,
   durable: Durable.measure,
+  planning: Planning.measure,
   hub: HubCost.measure,
   load: HubLoad.measure
 }

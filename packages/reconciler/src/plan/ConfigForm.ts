@@ -35,8 +35,22 @@ export const text: Form = (raw) => plain(raw) ?? ""
 export const description: Form = (raw) => trimDescription(text(raw))
 
 /** A set, in lower case; sorted, as Proxmox keeps it (platform-facts 1.10). */
-export const tags: Form = (raw) =>
-  [...new Set(text(raw).toLowerCase().split(/[,; ]+/).filter((tag) => tag !== ""))].sort().join(";")
+export const tags: Form = (raw) => {
+  const found = text(raw).toLowerCase().split(tagSeparators)
+  return isSet(found) ? found.join(";") : [...new Set(found.filter((tag) => tag !== ""))].sort().join(";")
+}
+
+const tagSeparators = /[,; ]+/
+
+/** Whether these stand as Proxmox writes a set: in order, each once, none of them empty. */
+const isSet = (tags: ReadonlyArray<string>): boolean => {
+  let before = ""
+  for (const tag of tags) {
+    if (tag <= before) return false
+    before = tag
+  }
+  return true
+}
 
 /** A list whose order counts. */
 export const list: Form = (raw) => text(raw).split(/[,; \0]+/).filter((part) => part !== "").join(" ")

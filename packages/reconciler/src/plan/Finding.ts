@@ -50,6 +50,9 @@ export interface PendingFinding {
 /** What a look at one wish against one guest can find; nothing where it is as it should be. */
 export type Finding = KeyFinding | GrowFinding | ImpossibleFinding | PendingFinding
 
+/** It is as it should be. */
+export const nothing: ReadonlyArray<Finding> = []
+
 /** A guest, as the wishes for it are held against it. */
 export interface Seen {
   readonly guest: ObservedGuest
@@ -87,8 +90,12 @@ interface Wish {
 /** Holds one key against its wish: what it says now, what is pending, and what it is to say. */
 export const keyFindings = (seen: Seen, { drift, form, key, text }: Wish): ReadonlyArray<Finding> => {
   const { current, merged } = seen.guest
-  const [now, wished] = [form(merged[key]), form(text)]
-  if (now === wished) return pendingFindings(seen, key, form(current[key]), wished)
+  const now = form(merged[key])
+  const wished = form(text)
+  if (now === wished) {
+    // Nearly always nothing is pending, and a form costs more than all else here.
+    return current[key] === merged[key] ? nothing : pendingFindings(seen, key, form(current[key]), wished)
+  }
   return [{
     found: "key",
     drift,

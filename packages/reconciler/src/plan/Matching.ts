@@ -10,7 +10,7 @@ export type Match =
   | { readonly match: "make" }
   | { readonly match: "none"; readonly why: string }
 
-const sorted = (list: ReadonlyArray<string>): ReadonlyArray<string> => [...list].sort()
+const sorted = (list: ReadonlyArray<string>): ReadonlyArray<string> => list.length < 2 ? list : [...list].sort()
 
 /**
  * Who a guest is, as one text. What the agent made itself is known by its key alone; the host's record vouches for that
@@ -46,8 +46,8 @@ const gather = <A>(into: Map<string, Array<A>>, key: string, one: A): void => {
 interface Index {
   /** By who they are. */
   readonly guests: ReadonlyMap<string, ReadonlyArray<ObservedGuest>>
-  /** By their hardware addresses and volumes, one by one. */
-  readonly traces: ReadonlyMap<string, ReadonlyArray<ObservedGuest>>
+  /** The first by each hardware address and each volume; made when it is asked for, as few plans need it. */
+  readonly traces: () => ReadonlyMap<string, ObservedGuest>
   /** Nodes, by the guests' names for themselves: `lxc/101`. */
   readonly elsewhere: ReadonlyMap<string, string>
   readonly unread: ReadonlyArray<ObservedHost["unread"][number]>
@@ -59,19 +59,26 @@ const tracesOf = ({ hwaddrs, volumes }: GuestIdentity): ReadonlyArray<string> =>
   ...volumes
 ]
 
+const tracesIn = (guests: ReadonlyArray<ObservedGuest>): ReadonlyMap<string, ObservedGuest> => {
+  const found = new Map<string, ObservedGuest>()
+  for (const guest of guests) {
+    for (const trace of tracesOf(guest.identity)) if (!found.has(trace)) found.set(trace, guest)
+  }
+  return found
+}
+
 const indexOf = ({ elsewhere, guests, made, unread }: ObservedHost): Index => {
   const byIdentity = new Map<string, Array<ObservedGuest>>()
-  const byTrace = new Map<string, Array<ObservedGuest>>()
+  let traces: ReadonlyMap<string, ObservedGuest> | undefined
   for (const guest of guests) {
     const { identity, ref: { type } } = guest
     gather(byIdentity, identityText(type, identity), guest)
     // Whoever wished for it before the host had it on record, or from a report without keys, still means it.
     if (identity.key !== null) gather(byIdentity, identityText(type, { ...identity, key: null }), guest)
-    for (const trace of tracesOf(identity)) gather(byTrace, trace, guest)
   }
   return {
     guests: byIdentity,
-    traces: byTrace,
+    traces: () => traces ??= tracesIn(guests),
     elsewhere: new Map(elsewhere.map(({ node, ref }) => [`${ref.type}/${ref.vmid}`, node])),
     unread,
     made: new Set(made)
@@ -90,7 +97,7 @@ const notHere = (key: DesiredGuestKey, { elsewhere, traces, unread }: Index): st
     one !== undefined
   )
   if (node !== undefined) return `it seems to be on the node ${node} now, whose own agent it is to be named to`
-  const like = tracesOf(key.identity).map((trace) => traces.get(trace)?.[0]).find((one) => one !== undefined)
+  const like = tracesOf(key.identity).map((trace) => traces().get(trace)).find((one) => one !== undefined)
   if (like !== undefined) {
     return like.ref.type === key.type
       ? `${
@@ -109,19 +116,21 @@ const notHere = (key: DesiredGuestKey, { elsewhere, traces, unread }: Index): st
     } could not`
 }
 
+const nobody: ReadonlyArray<ObservedGuest> = []
+
 const matchOne = ({ guest: key, make }: DesiredGuest, index: Index): Match => {
   if (saysNothing(key.identity)) return { match: "none", why: "it names no guest: no address, no volume and no key" }
-  const [found, ...others] = index.guests.get(textOf(key)) ?? []
+  const all = index.guests.get(textOf(key)) ?? nobody
+  const [found] = all
   if (found === undefined) {
     if (make === undefined || index.unread.length > 0) return { match: "none", why: notHere(key, index) }
     // Whoever took it away, or changed it until nobody knows it, is not to find it back the next minute.
     const why = "this host made it before, and it is gone or changed since; wish for a new one under another key"
     return index.made.has(key.identity.key ?? "") ? { match: "none", why } : { match: "make" }
   }
-  const alike = [found, ...others].map(({ ref }) => spokenRef(ref)).sort().join(" and ")
-  return others.length === 0
-    ? { match: "found", guest: found }
-    : { match: "none", why: `${alike} can't be told apart; give one of them another network address` }
+  if (all.length === 1) return { match: "found", guest: found }
+  const alike = all.map(({ ref }) => spokenRef(ref)).sort().join(" and ")
+  return { match: "none", why: `${alike} can't be told apart; give one of them another network address` }
 }
 
 const meantTwice = (whom: string): Match => ({
@@ -129,9 +138,9 @@ const meantTwice = (whom: string): Match => ({
   why: `it is ${whom}, which another entry wishes for, too; leave one of them out`
 })
 
-/** Whom a wish means, so that no two mean the same. */
-const meant = (wish: DesiredGuest, match: Match): string | undefined =>
-  match.match === "found" ? spokenRef(match.guest.ref) : match.match === "make" ? textOf(wish.guest) : undefined
+/** Whom a wish means, so that no two mean the same: a guest of the host's, or the name of one to be made. */
+const meant = (wish: DesiredGuest, match: Match): ObservedGuest | string | undefined =>
+  match.match === "found" ? match.guest : match.match === "make" ? textOf(wish.guest) : undefined
 
 /** What each wish means, in the order of the wishes; one guest never answers to two of them. */
 export const matchGuests = (
@@ -139,14 +148,19 @@ export const matchGuests = (
   host: ObservedHost
 ): ReadonlyArray<readonly [wish: DesiredGuest, match: Match]> => {
   const index = indexOf(host)
+  const once = new Set<ObservedGuest | string>()
+  const twice = new Set<ObservedGuest | string>()
   const matched = wishes.map((wish) => {
     const match = matchOne(wish, index)
-    return { wish, match, whom: meant(wish, match) }
+    const whom = meant(wish, match)
+    if (whom !== undefined) (once.has(whom) ? twice : once).add(whom)
+    return [wish, match] as const
   })
-  const times = new Map<string, number>()
-  for (const { whom } of matched) if (whom !== undefined) times.set(whom, (times.get(whom) ?? 0) + 1)
-  return matched.map(({ match, whom, wish }) => [
-    wish,
-    whom !== undefined && (times.get(whom) ?? 0) > 1 ? meantTwice(whom) : match
-  ])
+  if (twice.size === 0) return matched
+  return matched.map(([wish, match]) => {
+    const whom = meant(wish, match)
+    return whom === undefined || !twice.has(whom)
+      ? [wish, match]
+      : [wish, meantTwice(typeof whom === "string" ? whom : spokenRef(whom.ref))]
+  })
 }

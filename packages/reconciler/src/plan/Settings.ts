@@ -2,7 +2,16 @@ import type { DesiredSettings } from "@felhom/domain/DesiredGuest"
 import { Predicate } from "effect"
 import * as Form from "./ConfigForm.ts"
 import type { BenignKey } from "./ConfigKey.ts"
-import { effectOf, type Finding, impossible, keyFindings, pendingFindings, rawText, type Seen } from "./Finding.ts"
+import {
+  effectOf,
+  type Finding,
+  impossible,
+  keyFindings,
+  nothing,
+  pendingFindings,
+  rawText,
+  type Seen
+} from "./Finding.ts"
 import { memoryFindings, swapFindings } from "./MemoryUse.ts"
 import { cardFindings } from "./NetworkCard.ts"
 import { unmetParts, type WishedPart, withParts } from "./PropertyChange.ts"
@@ -66,7 +75,7 @@ const rule =
   <Name extends SettingName>(name: Name, find: Rule<Name>) =>
   (desired: DesiredSettings, seen: Seen): ReadonlyArray<Finding> => {
     const wished = desired[name]
-    return Predicate.isNotNullable(wished) ? find(wished, seen) : []
+    return Predicate.isNotNullable(wished) ? find(wished, seen) : nothing
   }
 
 /** How each setting is held against a guest, in this order. One that has no rule does not compile. */
@@ -116,6 +125,11 @@ export const isCard = (key: string): key is `net${number}` => /^net\d+$/.test(ke
 const byKey = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number =>
   one < other ? -1 : one > other ? 1 : 0
 
+const inOrder = Object.values(rules)
+
 /** Everything in which the guest is not what is wished for it. */
-export const settingFindings = (desired: DesiredSettings, seen: Seen): ReadonlyArray<Finding> =>
-  Object.values(rules).flatMap((find) => find(desired, seen))
+export const settingFindings = (desired: DesiredSettings, seen: Seen): ReadonlyArray<Finding> => {
+  const found: Array<Finding> = []
+  for (const find of inOrder) found.push(...find(desired, seen))
+  return found
+}
