@@ -1,4 +1,5 @@
 import { Cause, Effect, Exit, FastCheck as fc } from "effect"
+import { setImmediate } from "node:timers/promises"
 import { documentMutants } from "./JsonMutation.ts"
 import type { Tally } from "./Target.ts"
 
@@ -34,7 +35,9 @@ export const fuzzAnswers = (target: AnswerTarget, runs: number, seed: number): E
     const tally = { accepted: 0, refused: 0 }
     for (let done = 0; done < runs; done += batch) {
       const some = fc.sample(answers(target.seeds), { numRuns: Math.min(batch, runs - done), seed: seed + done })
-      for (const { body, status } of some) {
+      for (const [index, { body, status }] of some.entries()) {
+        // Whoever runs this must be heard from in between.
+        if (index % 50 === 0) yield* Effect.promise(() => setImmediate())
         const exit = yield* Effect.exit(target.ask(status, body))
         if (Exit.isSuccess(exit)) tally.accepted += 1
         else if (Cause.isFailType(exit.cause) && typeof exit.cause.error._tag === "string") tally.refused += 1

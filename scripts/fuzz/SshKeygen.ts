@@ -8,6 +8,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setImmediate } from "node:timers/promises"
 import { asked, type SignatureCase, signatureCases } from "./SignatureCase.ts"
 import { everyKey } from "./SoftwareKey.ts"
 
@@ -114,6 +115,8 @@ export const differential = async (runs: number, seed: number): Promise<Agreemen
     try {
       const theirs = acceptedThere(folder, some)
       for (const [index, one] of some.entries()) {
+        // The shell must be read from, and whoever runs this be heard from, in between.
+        if (index % 50 === 0) await setImmediate()
         const [here, there] = [await acceptedHere(one), (await theirs).has(index)]
         if (here && !there) laxer.push(inFull(one))
         else if (here) kinds.add(one.kind)

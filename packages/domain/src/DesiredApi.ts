@@ -70,6 +70,8 @@ export type PublishedDesired = typeof PublishedDesired.Type
 export const DesiredDetail = Schema.Struct({
   entry: DesiredEntry,
   published: PublishedDesired,
+  /** The exact bytes that the host is given, in base64: whoever shows the state holds it against these, and their hash. */
+  document: Schema.String,
   state: DesiredState,
   /** For each guest of the state, in the same order: what people call it, and since when exactly this is wished for it. */
   wishes: Schema.Array(Schema.Struct({ called: Schema.String, since: DesiredApplication }))

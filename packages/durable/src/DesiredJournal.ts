@@ -100,7 +100,7 @@ export const makeDesiredJournal = ({ hasRoom, mint, put, state }: Within): Desir
         }
         if (inDoubt.has(key)) return yield* notOurs
         if (!held.removing) {
-          yield* Effect.catchTag(put({ _tag: "making.removing", key }), "OpOutOfOrder", () => notOurs)
+          yield* Effect.catchTag(put({ _tag: "making.removing", key }), "OpOutOfOrder", Effect.die)
         }
         return yield* mint.own(destruction, held.upid)
       }),

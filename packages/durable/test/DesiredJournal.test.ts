@@ -311,6 +311,8 @@ describe("the journal, read by somebody who may not change it", () => {
       const whole = yield* looked(Effect.succeedSome(bytes))
       expect([...whole.pursuit.counts.touched.keys()]).toEqual([start.count.touched])
       expect(whole.makings.get(key)).toMatchObject({ stage: "called" })
+      const harmed = bytes.map((byte, at) => (at === 40 ? byte ^ 1 : byte))
+      expect(yield* Effect.flip(looked(Effect.succeedSome(harmed)))).toMatchObject({ detail: "it is damaged" })
       const last = bytes.findLastIndex((byte) =>
         byte !== 0
       )
@@ -321,7 +323,12 @@ describe("the journal, read by somebody who may not change it", () => {
   it.effect("is empty before there is one, and says so where it can't be read", () =>
     Effect.gen(function*() {
       expect((yield* looked(Effect.succeedNone)).ops.size).toBe(0)
-      const failure = new DurableFileError({ reason: "io", path: "/state/journal.log", detail: "EACCES" })
+      const failure = new DurableFileError({
+        operation: "read",
+        path: "/state/journal.log",
+        code: "EACCES",
+        detail: "EACCES"
+      })
       expect(yield* Effect.flip(looked(Effect.fail(failure)))).toMatchObject({ reason: "unreadable", detail: "EACCES" })
       for (const bytes of [new Uint8Array(), new TextEncoder().encode("felhom-log-v1\n\0\0")]) {
         const error = yield* Effect.flip(looked(Effect.succeedSome(bytes)))

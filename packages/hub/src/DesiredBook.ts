@@ -141,6 +141,12 @@ const make = Effect.gen(function*() {
       return { bytes, row }
     })
 
+  const bytesOf = ({ host }: PublishedRow) =>
+    Effect.flatMap(
+      readText(Document, { sql: "SELECT document FROM desired_published WHERE host_id = ?", parameters: [host] }),
+      ([row]) => row === undefined ? missing(host) : Effect.succeed(row.document)
+    )
+
   const apply = (host: HostId, submission: DesiredSubmission, by: string) =>
     Effect.gen(function*() {
       const { allowEmpty, called, goodFor, reason, state } = submission
@@ -159,7 +165,7 @@ const make = Effect.gen(function*() {
         current !== undefined && before !== undefined && before.goodFor === goodFor &&
         canonical(before.state) === canonical(state)
       ) {
-        return detailOf(before, current)
+        return detailOf(before, current, yield* bytesOf(current))
       }
       const now = EpochMillis.make(yield* Clock.currentTimeMillis)
       const heard = standings.get(host)
@@ -181,7 +187,7 @@ const make = Effect.gen(function*() {
       yield* Either.mapLeft(decodeDesired(bytes), ({ message }) => conflict(message))
       yield* writeTexts([...appliedTextsFor(host, applied, keptDesired), publishedTextFor(row, bytes)])
       published.set(host, row)
-      return detailOf(applied, row)
+      return detailOf(applied, row, bytes)
     })
 
   /** The same state once more, under the next version, for a host whose time for it is half over or whose epochs have changed. */
@@ -196,12 +202,6 @@ const make = Effect.gen(function*() {
       published.set(row.host, next.row)
       return next.row
     })
-
-  const bytesOf = ({ host }: PublishedRow) =>
-    Effect.flatMap(
-      readText(Document, { sql: "SELECT document FROM desired_published WHERE host_id = ?", parameters: [host] }),
-      ([row]) => row === undefined ? missing(host) : Effect.succeed(row.document)
-    )
 
   const heard = (report: HostReport, held: DesiredHeld | null | undefined, lacks: boolean) =>
     Effect.gen(function*() {
@@ -245,7 +245,7 @@ const make = Effect.gen(function*() {
         const row = published.get(host)
         return row === undefined
           ? Effect.succeed(null)
-          : Effect.map(appliedOf(row), (applied) => detailOf(applied, row))
+          : Effect.zipWith(appliedOf(row), bytesOf(row), (applied, bytes) => detailOf(applied, row, bytes))
       }),
     log: (host) => Effect.map(readText(EntryRow, entriesText(host)), (rows) => rows.map(entryOf)),
     exchange: (report, envelope) => {

@@ -4,7 +4,7 @@ import type { DesiredGuest } from "@felhom/domain/DesiredGuest"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { Sha256Hex } from "@felhom/domain/Sha256"
 import { EpochMillis } from "@felhom/domain/Time"
-import { Schema } from "effect"
+import { Encoding, Schema } from "effect"
 import type { SqlText } from "./StoreConnection.ts"
 
 const Wishes = Schema.Array(Schema.Struct({ called: Schema.String, since: DesiredApplication }))
@@ -111,11 +111,12 @@ export const entryOf = ({ at, by, goodFor, guests, reason, version }: EntryRow):
   goodFor
 })
 
-export const detailOf = (applied: AppliedRow, published: PublishedRow): DesiredDetail => {
+export const detailOf = (applied: AppliedRow, published: PublishedRow, document: Uint8Array): DesiredDetail => {
   const { epoch, expires, hostEpoch, issued, sha256, version } = published
   return {
     entry: entryOf(applied),
     published: { epoch, hostEpoch, version, sha256, issued, expires },
+    document: Encoding.encodeBase64(document),
     state: applied.state,
     wishes: applied.wishes
   }

@@ -293,8 +293,11 @@ describe("a host that stands badly to what is wished for it", () => {
       const blocked = [{ subject: "lxc/101", reason: "it does not shut down" }]
       yield* reports(status({ drift: [{ subject: "lxc/101", reason: "it runs" }], blocked }))
       expect(yield* standing).toEqual({ version: 1, latest: 1, stale: false, drift: 1, blocked: 1 })
+      // Something else that is blocked meanwhile changes nothing of since when.
+      yield* hours(12)
+      yield* reports(status({ drift: [{ subject: "lxc/101", reason: "it still runs" }], blocked }))
       // A report without an inventory says nothing new of it.
-      yield* hours(23)
+      yield* hours(11)
       yield* reports({ inventory: null })
       yield* reports({ inventory: null })
       expect(yield* concerns).toEqual([])

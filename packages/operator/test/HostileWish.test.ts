@@ -1,14 +1,19 @@
 import { describe, it } from "@effect/vitest"
 import { DesiredDetail } from "@felhom/domain/DesiredApi"
 import { HostEvent } from "@felhom/domain/HostEvent"
+import { HostId } from "@felhom/domain/HostId"
 import { HostDetail } from "@felhom/domain/HubApi"
+import { Sha256Hex } from "@felhom/domain/Sha256"
+import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import { storyOf } from "@felhom/operator/desired/GuestStory"
 import { renderStory } from "@felhom/operator/desired/WhyCommand"
 import { readWish } from "@felhom/operator/desired/WishText"
 import { appliedWords, changeLines, stepLines, wishWords } from "@felhom/operator/desired/WishWords"
 import { renderHost } from "@felhom/operator/HostView"
+import { honest } from "@felhom/operator/HubDesired"
 import type { PlanStep } from "@felhom/reconciler/plan/PlanStep"
 import { Effect, Either, Schema } from "effect"
+import { createHash } from "node:crypto"
 import { expect } from "vitest"
 import { desiredWorld, known } from "./DesiredWorld.ts"
 import { now, wireDetail } from "./HostBuilder.ts"
@@ -34,6 +39,7 @@ const detail = Schema.decodeUnknownSync(DesiredDetail)({
     issued: now,
     expires: now + 1
   },
+  document: "",
   state: { guests: [{ guest: { type: "lxc", identity }, description: evil }] },
   wishes: [{ called: `lxc/101 ${evil}`, since: { version: 1, by: evil, at: now } }]
 })
@@ -62,6 +68,46 @@ const events = [
     message: evil
   })
 ]
+
+describe("a hub that shows other wishes than it gives the host", () => {
+  const id = HostId.make("a".repeat(32))
+  const bytes = Buffer.from(JSON.stringify({
+    typ: "felhom/desired/v1",
+    host: id,
+    hostEpoch: "2".repeat(32),
+    epoch: "1".repeat(32),
+    version: 1,
+    issued: now,
+    expires: now + 1,
+    state: detail.state
+  }))
+  const sha256 = Sha256Hex.make(createHash("sha256").update(bytes).digest("hex"))
+  const good: DesiredDetail = {
+    ...detail,
+    published: { ...detail.published, sha256 },
+    document: bytes.toString("base64")
+  }
+  const why = (shown: DesiredDetail, host = id) =>
+    Effect.map(
+      Effect.either(Effect.provide(honest(host, shown), NodeCrypto.layer)),
+      Either.match({ onLeft: ({ detail }) => detail.replace(/^.*gives the host: /, ""), onRight: () => "honest" })
+    )
+
+  it.effect("is told apart by the bytes that it gives, and their hash", () =>
+    Effect.gen(function*() {
+      const [guest] = good.state.guests
+      if (guest === undefined) return expect.unreachable()
+      expect(yield* why(good)).toBe("honest")
+      const other = { ...good, state: { guests: [{ ...guest, power: "running" as const }] } }
+      expect(yield* why(other)).toBe("it says something else. Ask who runs the hub")
+      expect(yield* why({ ...good, published: { ...good.published, sha256: Sha256Hex.make("f".repeat(64)) } })).toBe(
+        "its bytes have another hash. Ask who runs the hub"
+      )
+      expect(yield* why({ ...good, published: { ...good.published, version: 2 } })).toContain("another document")
+      expect(yield* why(good, HostId.make("b".repeat(32)))).toContain("another document")
+      expect(yield* why({ ...good, document: "" })).toContain("it is no felhom/desired/v1")
+    }))
+})
 
 describe("text that hosts, hubs and other operators choose", () => {
   it("moves nothing on the terminal in one guest's story", () => {

@@ -83,7 +83,7 @@ const silence: Act = (stage, chance) => {
 const takenOver: Act = (stage, chance) => {
   stage.hub.lies = {
     ops: chance.is(0.7),
-    desired: chance.is(0.5),
+    desired: chance.is(0.7),
     ahead: chance.is(0.2) ? chance.below(50) : 0,
     skew: chance.is(0.2) ? chance.between(-30, 30) * minute : 0,
     hurry: chance.is(0.2) ? chance.pick([0, 1, 1e9, -0]) : undefined,

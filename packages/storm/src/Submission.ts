@@ -89,6 +89,10 @@ const signersFor = (stage: Stage, chance: Chance): ReadonlyArray<Name> => {
     case 1:
       return names.filter(() => chance.is(0.5))
     case 2:
+    case 3:
+    case 4:
+      return revoked.size === 0 ? good.slice(0, threshold) : names.filter((name) => revoked.has(name))
+    case 5:
       return Array.from({ length: threshold }, () => good[0] ?? "anna")
     default:
       return good.slice(0, threshold)
@@ -127,7 +131,7 @@ export const submit: Act = (stage, chance) => {
     typ: opType,
     host: hub.report.host.id,
     hostEpoch: hub.trust.opEpoch,
-    nonce: used !== undefined && chance.is(0.1) ? used.op.nonce : chance.hex(32),
+    nonce: used !== undefined && chance.is(0.25) ? used.op.nonce : chance.hex(32),
     iat: now,
     nbf: now,
     exp: now + (chance.is(0.7) ? hour : chance.between(1, 24) * hour),

@@ -24,12 +24,12 @@ describe("a schedule", () => {
       const [one, other] = [run(planOf(seed), disk), run(planOf(seed), disk, true)]
       expect(other).toEqual({ ...one, lines: other.lines })
     }
-  })
+  }, 120_000)
 
   it("goes another way for another seed", () => {
     const hashes = [1, 2, 3, 4, 5, 6].map((seed) => run(planOf(seed), disk).hash)
     expect(new Set(hashes).size).toBe(hashes.length)
-  })
+  }, 120_000)
 
   it("that went wrong is shown with nothing in it that it goes wrong without", () => {
     const watches = () => [nothingIsDestroyed]

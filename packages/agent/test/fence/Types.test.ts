@@ -34,6 +34,8 @@ import type * as Executor from "@felhom/reconciler/op/Executor"
 import type { LocalOps } from "@felhom/reconciler/op/LocalOps"
 import type * as OpIntake from "@felhom/reconciler/op/OpIntake"
 import type { OpNews } from "@felhom/reconciler/op/OpNews"
+import type * as Pursuit from "@felhom/reconciler/pursuit/Pursuit"
+import type { PursuitNews } from "@felhom/reconciler/pursuit/PursuitNews"
 import type * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
 import type { TrustNews } from "@felhom/reconciler/trust/TrustNews"
 import { Effect, Layer } from "effect"
@@ -86,6 +88,21 @@ describe("the fence, first lock: types", () => {
     >()
     expectTypeOf<Layer.Layer.Context<ReturnType<typeof Authz.layer>>>().not.toBeAny()
     expectTypeOf<Layer.Layer.Context<typeof Executor.layer>>().not.toBeAny()
+  })
+
+  it("lets nobody move the host to a hub's word who could decide on an op, or mint the right to destroy", () => {
+    expectTypeOf<Layer.Layer.Context<typeof Pursuit.layer>>().toEqualTypeOf<
+      | ProxmoxClient.ProxmoxClient
+      | TaskWaiter.TaskWaiter
+      | OpJournal.OpJournal
+      | HostPolicy
+      | Hold
+      | DesiredStore
+      | DesiredIntake.DesiredIntake
+      | Executor.Executor
+      | PursuitNews
+    >()
+    expectTypeOf<Layer.Layer.Context<typeof Pursuit.layer>>().not.toBeAny()
   })
 
   it("lets nobody take in a hub's own word who could reach Proxmox, or mint the right to destroy", () => {

@@ -39,7 +39,7 @@ const allEvents = (id: HostId) =>
 const nowWords = (guest: Guest): string =>
   [
     guest.template ? "a template" : guest.status,
-    ...(guest.cpus === null ? [] : [`${guest.cpus} cores`]),
+    ...(guest.cpus === null ? [] : [guest.cpus === 1 ? "1 core" : `${guest.cpus} cores`]),
     ...(guest.memory === null ? [] : [humanBytes(guest.memory)]),
     ...(guest.lock === null ? [] : [`locked (${displayTextWithin(guest.lock, 40)})`]),
     ...(guest.config.state === "ok" ? [] : [`not readable: ${displayTextWithin(guest.config.reason, 200)}`])

@@ -20,7 +20,7 @@ export interface Standing extends ToldStep {
 
 /** Tells of what is done for a desired state, and of what is not. An event is in the durable queue when it answers. */
 export class PursuitNews extends Context.Tag("felhom/reconciler/PursuitNews")<PursuitNews, {
-  /** Proxmox has begun a task for it. */
+  /** It has begun: `task` is its UPID, or the image that a guest is made from. */
   readonly started: (step: ToldStep, task: string) => Effect.Effect<void>
   /** False: the event waits for the hub in memory only, as the disk did not take it, and a restart has to tell it once more. */
   readonly ended: (step: ToldStep, outcome: OpOutcome) => Effect.Effect<boolean>
@@ -42,6 +42,9 @@ const ends = {
 
 /** More at once wait for the next time: a hub's wishes are no reason to flood the queue of events. */
 const atOnce = 100
+
+/** Steps that were held up and are wanted no more are forgotten in the end. */
+const remembered = 2048
 
 const standingEvent = ({ kind, subject, why, words }: Standing): NewEvent => ({
   kind,
@@ -102,6 +105,10 @@ export const make: Effect.Effect<typeof PursuitNews.Service, never, StateFile> =
       Effect.suspend(() => {
         if (heldUp.get(step) === one.key) return Effect.void
         heldUp.set(step, one.key)
+        for (const oldest of heldUp.keys()) {
+          if (heldUp.size <= remembered) break
+          heldUp.delete(oldest)
+        }
         return tell([standingEvent(one)])
       }),
     begun: (step) => Effect.sync(() => void heldUp.delete(step))

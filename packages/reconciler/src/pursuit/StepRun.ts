@@ -199,6 +199,7 @@ const makingStep = (step: MakeStep, start: boolean, at: Standpoint) =>
     const call = { call: `make ${step.action.key}`, vmid: null, taskType: null }
     const written = yield* begun(step, recordOf(step, null, call, at), at)
     if (Either.isLeft(written)) return written
+    yield* (yield* PursuitNews).started(toldStep(step), step.action.archive)
     const { detail, end, ref, upid } = yield* makeGuest(step, options)
     if (ref !== null) yield* at.doubt(ref)
     const told = toldStep({ ...step, guest: { ...step.guest, ref } })

@@ -86,7 +86,7 @@ describe("a crash at any step of the disk", () => {
           expect(all.length, `stuck at ${step}: ${all.join()}`).toBeLessThanOrEqual(5)
         }).pipe(Effect.provide(onHost))
       }
-    }), 300_000)
+    }), 600_000)
 })
 
 /** Proxmox takes the calls, or not, and their answers never come. */

@@ -53,7 +53,10 @@ describe("a guest that is wished for and not there", () => {
           expect(yield* named(host)).toMatchObject([{ status: "running" }])
           yield* Effect.repeatN(turn(agent), 2)
           expect((yield* agent.desiredStatus)?.drift).toEqual([])
-          expect(toldBy(agent)).toEqual([expect.stringMatching(/^desired\.done done: CT \d+ \(web\): make/)])
+          expect(toldBy(agent)).toEqual([
+            expect.stringMatching(/^desired\.started begun: new CT \(web\): make/),
+            expect.stringMatching(/^desired\.done done: CT \d+ \(web\): make/)
+          ])
           yield* agent.desired(state(2, wishNew(image, { cores: 1, description: "the web" })))
           yield* Effect.repeatN(turn(agent), 1)
           expect(toldBy(agent).join()).toContain("change description")
@@ -128,5 +131,5 @@ describe("a crash while a guest is made", () => {
           yield* again.kill
         }).pipe(Effect.provide(onGolden))
       }
-    }), 300_000)
+    }), 600_000)
 })
