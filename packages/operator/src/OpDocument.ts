@@ -1,5 +1,5 @@
 import { FileSystem } from "@effect/platform"
-import { parsePolicy, type PolicyDocument } from "@felhom/authz/PolicyDocument"
+import { parsePolicy } from "@felhom/authz/PolicyDocument"
 import { longestDocument } from "@felhom/domain/Envelope"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import type { Sha256Hex } from "@felhom/domain/Sha256"
@@ -11,9 +11,10 @@ import { Effect, Either } from "effect"
 import { row } from "./DisplayLines.ts"
 import type { SignedList } from "./HubSigners.ts"
 import { OperatorError } from "./OperatorError.ts"
+import { policyWords } from "./PolicyWords.ts"
 import { heldIn } from "./SignersTrail.ts"
 import { listWords } from "./SignersWords.ts"
-import { type Cell, toned } from "./Table.ts"
+import type { Cell } from "./Table.ts"
 
 /** What goes with an op: its bytes, what the op names it by, and what it says, for whoever signs. */
 export interface OpDocument {
@@ -34,19 +35,6 @@ export const documentFile = (path: string) =>
       ? yield* usage(`${path} is longer than ${longestDocument} bytes, more than goes with an op`)
       : bytes
   })
-
-/** What a policy asks for, in words. */
-const policyWords = ({ signatures }: PolicyDocument): ReadonlyArray<Cell> => [
-  row(
-    "asks for",
-    `${signatures.threshold} ${signatures.threshold === 1 ? "signer" : "signers"} where nothing else is said`
-  ),
-  ...Object.entries(signatures.thresholds).map(([op, threshold]) => row("", `${threshold} for ${op}`)),
-  signatures.softwareKeys
-    ? toned("warning", row("takes", "keys that are files, too"))
-    : row("takes", "security keys only"),
-  row("wants", signatures.verification ? "a PIN or a finger" : "a touch, and neither PIN nor finger")
-]
 
 /** A policy as it stands in the file, read as a host will read it. */
 export const policyDocument = (bytes: Uint8Array): Effect.Effect<OpDocument, OperatorError, Crypto> =>

@@ -68,6 +68,8 @@ export class Ledger {
   changes = 0
   /** Numbers that the agent made a guest under. */
   readonly made = new Set<number>()
+  /** Those of them that were seen to run. */
+  readonly started = new Set<number>()
   readonly lines: Array<string> = []
   readonly #keepsLines: boolean
   readonly #where: () => Moment

@@ -210,9 +210,9 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
       if (at <= now) go.push(step)
       else {
         const times = attempts.times(step.id)
-        const why = `it was done ${times} times of late and does not last; it is tried again at ${
-          new Date(at).toISOString()
-        }`
+        const why = `it was done ${
+          times === 1 ? "once" : `${times} times`
+        } of late and does not last; it is tried again at ${new Date(at).toISOString()}`
         standing.push(heldUp(step, why))
       }
     }

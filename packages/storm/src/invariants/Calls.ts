@@ -1,5 +1,5 @@
 import { sha256 } from "@felhom/node/NodeCrypto"
-import { type Asked, destructionOf, targetOf } from "../Destruction.ts"
+import { type Asked, type Destruction, destructionOf, targetOf } from "../Destruction.ts"
 import type { KnownOp } from "../Ledger.ts"
 import type { InvariantName } from "../Ledger.ts"
 import type { Stage, Watch } from "../Stage.ts"
@@ -31,12 +31,19 @@ const wrongs = (stage: Stage, op: KnownOp, asked: Asked) =>
     return detail === undefined ? [] : [{ invariant, detail }]
   })
 
+/** The agent takes away what it made itself, as long as nobody ever started it and no other guest has its number. */
+const isOwn = ({ ledger }: Stage, { op, target }: Destruction): boolean => {
+  const vmid = Number(target.split("/")[1])
+  return op === "guest.destroy" && ledger.made.has(vmid) && !ledger.started.has(vmid)
+}
+
 const judged = (stage: Stage, asked: Asked): void => {
   const destruction = destructionOf(asked)
   if (destruction === undefined) {
     if (asked.method !== "GET") stage.ledger.changes += 1
     return
   }
+  if (isOwn(stage, destruction)) return
   const { ledger } = stage
   const what = `${asked.method} ${asked.path}`
   const candidates = [...ledger.ops.values()].filter(({ op }) =>
@@ -55,9 +62,15 @@ const judged = (stage: Stage, asked: Asked): void => {
   }
 }
 
-/** I1: no destructive call without an operator's signature over exactly that; looked at as each request leaves for Proxmox. */
+/**
+ * I1: no destructive call without an operator's signature over exactly that, but for what the agent made itself; looked at as each
+ * request leaves for Proxmox.
+ */
 export const watch: Watch = {
   request: (stage, asked) => {
+    for (const vmid of stage.ledger.made) {
+      if (stage.machine.guests.get(vmid)?.running === true) stage.ledger.started.add(vmid)
+    }
     const made = asked.method === "POST" && asked.path.endsWith("/lxc")
       ? Number(asked.parameters.get("vmid"))
       : undefined
