@@ -15,7 +15,8 @@ import { makeFolder, removeFolder } from "./Stage.ts"
 import { median, ratio } from "./Statistics.ts"
 
 const rounds = 15
-const records = 60
+// As many as fill the room that a log makes at once, so that what it costs to make is in the figure with its true share.
+const records = 500
 const together = 64
 // So many that what it takes to begin 64 fibers, and to compile what they do, is no part of the figure to speak of.
 const groups = 40
@@ -41,7 +42,7 @@ const bare = (folder: string): number => {
 /** A file of zeros, longer than all that is written to it then, so that nothing grows. */
 const withRoom = (path: string, flags: number): number => {
   const made = openSync(path, "w", 0o600)
-  writeSync(made, Buffer.alloc(64 * 1024))
+  writeSync(made, Buffer.alloc(2 * records * record.length))
   fdatasyncSync(made)
   closeSync(made)
   return openSync(path, constants.O_WRONLY | flags)

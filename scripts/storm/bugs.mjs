@@ -151,12 +151,12 @@ export const bugs = [
     }]
   },
   {
-    name: "ends with a cycle that failed",
+    name: "ends when the hub is away",
     invariant: "I14",
     changes: [{
-      file: "packages/agent/src/Pace.ts",
-      line: "Math.round(intervalMillis * (0.9 + 0.2 * random))",
-      instead: "0 * intervalMillis * random"
+      file: "packages/agent/src/Cycle.ts",
+      line: "onFailure: (error) => afterFailure(memory, error),",
+      instead: "onFailure: () => Effect.interrupt,"
     }]
   },
   {

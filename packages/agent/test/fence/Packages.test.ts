@@ -24,7 +24,8 @@ const floors: { readonly [name: string]: { readonly floor: number; readonly node
   agent: { floor: 4, node: true },
   operator: { floor: 4, node: true },
   hub: { floor: 4, node: true },
-  "pve-sim": { floor: 4, node: true }
+  "pve-sim": { floor: 4, node: true },
+  storm: { floor: 5, node: true }
 }
 
 const Manifest = Schema.parseJson(Schema.Struct({

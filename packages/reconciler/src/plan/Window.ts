@@ -9,6 +9,7 @@ const day = 24 * 60 * minute
 type OffsetAt = (at: number) => number
 
 const fixedOffset = (zone: string): number | undefined => {
+  if (zone === "UTC") return 0
   const [, sign, hours, minutes] = /^([+-])(\d{2}):(\d{2})$/.exec(zone) ?? []
   return sign === undefined ? undefined : (sign === "+" ? 1 : -1) * (Number(hours) * 60 + Number(minutes)) * minute
 }
