@@ -4,7 +4,7 @@ import { Effect, Option } from "effect"
 import { command, quote, seen, tell } from "./Narrator.ts"
 import { run } from "./Program.ts"
 import type { Simulator } from "./Simulator.ts"
-import { StoryFailed } from "./StoryFailed.ts"
+import type { StoryFailed } from "./StoryFailed.ts"
 import { until } from "./Until.ts"
 
 interface Stage {
