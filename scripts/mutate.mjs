@@ -42,7 +42,8 @@ const parts = {
         "durable",
         "DurableLog LogFormat Crc32c NonceStore NonceTable NonceRecord OpJournal JournalState Hold Reserve"
       ),
-      ...files("durable", "AuditChain AuditVerdict StateFile KeptDocument DurableLogError JournalRecord Turns")
+      ...files("durable", "AuditChain AuditVerdict StateFile KeptDocument DurableLogError JournalRecord Turns"),
+      ...files("durable", "DesiredJournal StepRecord StepState MakingRecord MakingState JournalReading JournalError")
     ],
     by: ["durable/test"],
     without: ["PowerCuts.test.ts", "planted/Planted.test.ts"]

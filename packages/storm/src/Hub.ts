@@ -56,8 +56,6 @@ export class Hub {
   report: Report | undefined
   inventory: typeof Inventory.Encoded | undefined
   trust: typeof TrustStatus.Encoded | undefined
-  /** It has said that it had events which nobody had sent. */
-  claimed = false
   /** Reports that it answered. */
   answers = 0
 
@@ -122,7 +120,6 @@ export class Hub {
     if (report.trust !== null && report.trust !== undefined) this.trust = report.trust
     const { ahead, forgets, hurry, skew } = this.lies
     const desired = this.#desired()
-    if (ahead > 0) this.claimed = true
     return JSON.stringify({
       typ: "felhom/envelope/v1",
       host: report.host.id,

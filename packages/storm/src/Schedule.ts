@@ -182,9 +182,7 @@ export const run = (
     stage.until(stage.timeline.elapsed + plan.interval * 500)
     calmDown(stage)
     const answers = stage.hub.answers
-    const enough = () =>
-      stage.hub.answers > answers &&
-      (stage.hub.claimed || [...ledger.accepted].every((one) => ledger.ends.has(one)))
+    const enough = () => stage.hub.answers > answers && [...ledger.accepted].every((one) => ledger.ends.has(one))
     stage.until(stage.timeline.elapsed + timeToEnd, enough)
   }
   stage.end()
