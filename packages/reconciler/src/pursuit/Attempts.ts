@@ -1,9 +1,14 @@
 const first = 30_000
 const longest = 3_600_000
 
+/** A list of guests is up to ten seconds old, when pvestatd looks. */
+const listAge = 15_000
+
 interface Tried {
   readonly times: number
   readonly at: number
+  /** When its work was over; null while it is not. */
+  readonly ended: number | null
 }
 
 /**
@@ -26,7 +31,18 @@ export class Attempts {
   readonly begun = (step: string, now: number): void => {
     const tried = this.#tried.get(step)
     const again = tried !== undefined && now - tried.at < pauseAfter(tried.times) * 2 + longest
-    this.#tried.set(step, { times: again ? tried.times + 1 : 1, at: now })
+    this.#tried.set(step, { times: again ? tried.times + 1 : 1, at: now, ended: null })
+  }
+
+  readonly ended = (step: string, now: number): void => {
+    const tried = this.#tried.get(step)
+    if (tried !== undefined) this.#tried.set(step, { ...tried, ended: now })
+  }
+
+  /** What is seen of the host may be of before it was done: whether that lasts is not known yet. */
+  readonly isYoung = (step: string, now: number): boolean => {
+    const ended = this.#tried.get(step)?.ended ?? null
+    return ended !== null && now >= ended && now - ended < listAge
   }
 
   /** Forgets all that was quiet for long. */

@@ -205,7 +205,7 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
         if (step.class !== "benign" || step.guest.ref !== null || isMaking(step)) standing.push(heldBack(step, verdict))
         continue
       }
-      if (step.class !== "benign" || underWay.has(whomOf(step))) continue
+      if (step.class !== "benign" || underWay.has(whomOf(step)) || attempts.isYoung(step.id, now)) continue
       const at = attempts.allowedAt(step.id, now)
       if (at <= now) go.push(step)
       else {

@@ -179,6 +179,7 @@ const guestStep = (step: BenignStep, action: GuestAction, ref: GuestRef, at: Sta
     const { again, outcome } = yield* called(step, action, ref, met.right.digest, record).pipe(
       Effect.ensuring(at.doubt(ref))
     )
+    at.attempts.ended(step.id, yield* Clock.currentTimeMillis)
     yield* settle(
       step.id,
       outcome,

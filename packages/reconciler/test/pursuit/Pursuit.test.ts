@@ -3,6 +3,7 @@ import { type GuestRef, Vmid } from "@felhom/domain/ProxmoxId"
 import { Hold } from "@felhom/durable/Hold"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { guestsAtOnce } from "@felhom/reconciler/pursuit/Pass"
+import { Pursuit } from "@felhom/reconciler/pursuit/Pursuit"
 import { Effect, TestClock } from "effect"
 import { expect } from "vitest"
 import { type Host, makeHost, onHost, paths, start } from "../op/SignedHost.ts"
@@ -216,6 +217,28 @@ describe("a step that can't be done now", () => {
       expect(toldBy(agent).at(-1)).toContain("waits: CT 9999 (tiny): change cores: 2 -> 1: a task of guest 9999 runs")
       yield* Effect.repeatN(turn(agent), 3)
       expect(yield* configOf(host, tiny)).toMatchObject({ cores: 1 })
+    }).pipe(Effect.provide(onHost)))
+})
+
+describe("a guest that was just started", () => {
+  it.effect("is not said to have stopped again while Proxmox's list is of before that", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      yield* TestClock.adjust("30 seconds")
+      const agent = yield* host.boot()
+      yield* agent.desired(state(1, yield* wishFor(host, tiny, { power: "running" })))
+      const once = Effect.zipRight(
+        passing(agent.cycle),
+        passing(agent.run(Effect.flatMap(Pursuit, ({ quiet }) => quiet)))
+      )
+      yield* once
+      // The next report is due before pvestatd has looked at the guests again.
+      for (let cycle = 0; cycle < 3; cycle++) {
+        yield* once
+        yield* TestClock.adjust("1 second")
+      }
+      expect(yield* statusOf(host, tiny)).toBe("running")
+      expect(toldBy(agent).map((message) => message.split(" ")[0])).toEqual(["desired.started", "desired.done"])
     }).pipe(Effect.provide(onHost)))
 })
 
