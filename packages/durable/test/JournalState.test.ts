@@ -69,5 +69,11 @@ describe("what is kept of a journal", () => {
       { _tag: "made", object: made, upid }
     ])
     expect(held.size).toBe(3)
+    const left = after([
+      { _tag: "made", object: snapshot, upid },
+      { _tag: "made", object: second, upid: other },
+      { _tag: "gone", object: snapshot }
+    ])
+    expect([...left.made.values()]).toEqual([{ object: second, upid: other, removing: false }])
   })
 })
