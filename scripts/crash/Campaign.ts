@@ -223,6 +223,9 @@ export const failures = (asked: Asked): Effect.Effect<ReadonlyArray<Point>, Fail
     )
   })
 
+/** So many nonces more: how many records share a write is the machine's business, and no life has as many writes as another. */
+const some = 8_000
+
 /** Kills a process at every step of a record of nonces that grows until it is written anew, or only at those of that. */
 export const spendingKills = (
   program: string,
@@ -231,14 +234,16 @@ export const spendingKills = (
   Effect.gen(function*() {
     const scene = yield* makeScene
     const planned = (trap: Trap | null) =>
-      Effect.map(scene.folder, (folder) => ({ home: scene.homeAt(folder, []), trap, spends: enoughToCompact }))
+      Effect.map(scene.folder, (folder) => ({ home: scene.homeAt(folder, []), trap, spends: enoughToCompact + some }))
     const { reports: [report] } = yield* inProcess(program, [yield* planned(null)])
     const steps = report?.steps ?? []
     const rewrite = steps.lastIndexOf("open nonces.log.new")
     const begun = steps.indexOf("open nonces.log.new")
     if (rewrite <= begun) return yield* Effect.fail({ message: "the record of nonces was not written anew" })
     const first = asked.from === "the rewrite" ? rewrite - 2 : 0
-    const traps = trapsAt(steps.length - first, ["kill before", "kill after"], asked)
+    // What is written after that is there so that a life with some writes less has such a step, too.
+    const end = steps.indexOf("sync .", rewrite) + 1
+    const traps = trapsAt(end - first, ["kill before", "kill after"], asked)
     return yield* Effect.forEach(traps, ({ at, how }) =>
       Effect.gen(function*() {
         const plan = yield* planned({ at: at + first, how })
