@@ -14,9 +14,10 @@ import type { Figure } from "./Figure.ts"
 import { makeFolder, removeFolder } from "./Stage.ts"
 import { median, ratio } from "./Statistics.ts"
 
-const rounds = 15
-// As many as fill the room that a log makes at once, so that what it costs to make is in the figure with its true share.
-const records = 500
+const rounds = 11
+// Several times what fills the room that a log makes at once, so that what it costs to make is in the figure with its true share,
+// and so many that what is compiled meanwhile is no part of it to speak of.
+const records = 2500
 const together = 64
 // So many that what it takes to begin 64 fibers, and to compile what they do, is no part of the figure to speak of.
 const groups = 40
@@ -25,7 +26,7 @@ const nonces = 1_000_000
 const live = Layer.merge(NodeFileSteps.layer, NodeCrypto.layer)
 const record = new Uint8Array(120).fill(7)
 
-/** The least that makes a record durable: one write and one fdatasync of as many bytes, and nothing around them. */
+/** One write and one fdatasync of as many bytes at the end of a file, and nothing around them. */
 const bare = (folder: string): number => {
   const fd = openSync(join(folder, "bare"), "w")
   const bytes = Buffer.alloc(record.length + 12, 7)
@@ -48,7 +49,10 @@ const withRoom = (path: string, flags: number): number => {
   return openSync(path, constants.O_WRONLY | flags)
 }
 
-/** The same into room that is there. For a file that grows the file system has more to write down than the record. */
+/**
+ * The least that makes a record durable: the same into room that is there. For a file that grows the file system has more to write
+ * down than the record.
+ */
 const bareInRoom = (folder: string): number => {
   const fd = withRoom(join(folder, "room"), 0)
   const bytes = Buffer.alloc(record.length + 12, 7)
@@ -171,14 +175,21 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
   return [
     {
       id: "D1",
-      name: "a durable record / write and fdatasync",
-      value: ratio(found.single, found.bare),
+      name: "a durable record / write and fdatasync into room that is there",
+      value: ratio(found.single, found.inRoom),
       unit: "x",
       gate: 1.6,
       goal: 1.15,
-      detail: `${micros(found.single)} / ${
-        micros(found.bare)
-      }, at the end of a file that grows by it, which lets nothing else go on`
+      detail: `${micros(found.single)} / ${micros(found.inRoom)}`
+    },
+    {
+      id: "D1d",
+      name: "a durable record / write and fdatasync at the end of a file that grows by it",
+      value: ratio(found.single, found.bare),
+      unit: "x",
+      gate: null,
+      goal: null,
+      detail: `${micros(found.single)} / ${micros(found.bare)}`
     },
     {
       id: "D1c",

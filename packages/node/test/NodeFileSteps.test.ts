@@ -1,5 +1,5 @@
 import { describe, expect } from "@effect/vitest"
-import { FileSteps } from "@felhom/domain/port/FileSteps"
+import { FileSteps, type GrowingFile } from "@felhom/domain/port/FileSteps"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { Effect, Option } from "effect"
 import { constants, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs"
@@ -30,6 +30,11 @@ const openFlags = (path: string): ReadonlyArray<number> =>
     Number.parseInt(/^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8)
   )
 
+/** Disks that any time is quick enough for, and none. */
+const quick = NodeFileSteps.stepsOn(Number.MAX_VALUE)
+const slow = NodeFileSteps.stepsOn(-1)
+const disks = [quick, slow]
+
 const it = scopedWith(NodeFileSteps.layer)
 
 describe("the steps of a durable file", () => {
@@ -55,46 +60,73 @@ describe("the steps of a durable file", () => {
     }))
 
   it("write durably where the file ends, with a handle whose every write is synced by the kernel", () =>
-    Effect.gen(function*() {
-      const files = yield* FileSteps
-      const path = join(yield* temporaryFolder, "log")
-      yield* Effect.scoped(Effect.gen(function*() {
-        const file = yield* files.create(path)
-        yield* file.append(bytes("one "))
-        yield* file.sync
-        yield* file.appendDurably(bytes("two "))
-        yield* file.append(bytes("three "))
-        yield* file.appendDurably(bytes("four"))
-        expect(content(path)).toEqual({ length: 65_536, text: "one two three four" })
-        const synced = openFlags(path).map((flags) => (flags & constants.O_DSYNC) !== 0)
-        expect(synced.toSorted()).toEqual([false, true])
-      }))
-      expect(openFlags(path)).toEqual([])
-    }))
+    Effect.forEach(disks, (files) =>
+      Effect.gen(function*() {
+        const path = join(yield* temporaryFolder, "log")
+        yield* Effect.scoped(Effect.gen(function*() {
+          const file = yield* files.create(path)
+          yield* file.append(bytes("one "))
+          yield* file.sync
+          yield* file.appendDurably(bytes("two "))
+          yield* file.append(bytes("three "))
+          yield* file.appendDurably(bytes("four"))
+          expect(content(path)).toEqual({ length: 65_536, text: "one two three four" })
+          const synced = openFlags(path).map((flags) => (flags & constants.O_DSYNC) !== 0)
+          expect(synced.toSorted()).toEqual([false, true])
+        }))
+        expect(openFlags(path)).toEqual([])
+      })))
 
   it("make room by the durable write that goes beyond what there is, and write into it then", () =>
+    Effect.forEach(disks, (files) =>
+      Effect.gen(function*() {
+        const path = join(yield* temporaryFolder, "log")
+        const file = yield* files.create(path)
+        yield* file.append(bytes("a".repeat(10)))
+        expect(content(path).length).toBe(10)
+        const room = 65_536
+        for (
+          const [letter, count, length] of [
+            ["b", 1, room],
+            ["c", room - 11, room],
+            ["d", 1, 2 * room],
+            ["e", 3 * room - 1, 4 * room]
+          ] as const
+        ) {
+          yield* file.appendDurably(bytes(letter.repeat(count)))
+          const now = content(path)
+          expect(now.length).toBe(length)
+          expect(now.text.endsWith(letter)).toBe(true)
+        }
+        const runs = content(path).text.match(/(.)\1*/gs)?.map((run) => `${run.charAt(0)}${run.length}`)
+        expect(runs).toEqual(["a10", "b1", `c${room - 11}`, "d1", `e${3 * room - 1}`])
+      })))
+
+  it("stand still for a durable write only on a disk that was quick the time before", () =>
     Effect.gen(function*() {
-      const files = yield* FileSteps
       const path = join(yield* temporaryFolder, "log")
-      const file = yield* files.create(path)
-      yield* file.append(bytes("a".repeat(10)))
-      expect(content(path).length).toBe(10)
-      const room = 65_536
-      for (
-        const [letter, count, length] of [
-          ["b", 1, room],
-          ["c", room - 11, room],
-          ["d", 1, 2 * room],
-          ["e", 3 * room - 1, 4 * room]
-        ] as const
-      ) {
-        yield* file.appendDurably(bytes(letter.repeat(count)))
-        const now = content(path)
-        expect(now.length).toBe(length)
-        expect(now.text.endsWith(letter)).toBe(true)
-      }
-      const runs = content(path).text.match(/(.)\1*/gs)?.map((run) => `${run.charAt(0)}${run.length}`)
-      expect(runs).toEqual(["a10", "b1", `c${room - 11}`, "d1", `e${3 * room - 1}`])
+      const standsStill = (file: GrowingFile) =>
+        Effect.gen(function*() {
+          let others = false
+          queueMicrotask(() => {
+            others = true
+          })
+          yield* file.appendDurably(bytes("x"))
+          return !others
+        })
+      const twice = (files: typeof FileSteps.Service) =>
+        Effect.scoped(Effect.flatMap(files.create(path), (file) => Effect.all([standsStill(file), standsStill(file)])))
+      expect(yield* twice(quick)).toEqual([false, true])
+      expect(yield* twice(slow)).toEqual([false, false])
+    }))
+
+  it("say of a durable write on the spot, too, that it failed", () =>
+    Effect.gen(function*() {
+      const path = join(yield* temporaryFolder, "log")
+      const closed = yield* Effect.scoped(
+        Effect.tap(quick.create(path), (file) => file.appendDurably(bytes("x")))
+      )
+      expect(yield* Effect.flip(closed.appendDurably(bytes("x")))).toMatchObject({ operation: "append to", path })
     }))
 
   it("say which of them failed, on which path, with the system's word", () =>
