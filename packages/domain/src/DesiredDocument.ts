@@ -68,6 +68,14 @@ export class DesiredDocumentError extends Schema.TaggedError<DesiredDocumentErro
 
 const decode = Schema.decodeUnknownEither(DesiredDocument, { onExcessProperty: "error" })
 
+/** Of another schema than this version knows; all else of it would only be told after that. */
+const otherSchema = (json: unknown): string | undefined => {
+  const typ = typeof json === "object" && json !== null && "typ" in json ? json.typ : undefined
+  return typeof typ === "string" && /^felhom\/desired\/v\d{1,4}$/.test(typ) && typ !== desiredType
+    ? `it is ${typ}, and this version knows ${desiredType}`
+    : undefined
+}
+
 /** Reads it strictly: no key twice, no key unknown, whole numbers only. */
 export const decodeDesired = (bytes: Uint8Array): Either.Either<DesiredDocument, DesiredDocumentError> =>
   Either.flatMap(
@@ -80,8 +88,8 @@ export const decodeDesired = (bytes: Uint8Array): Either.Either<DesiredDocument,
       Either.mapLeft(decode(json), (error) =>
         new DesiredDocumentError({
           reason: "schema",
-          detail: ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, 3).map(({ message, path }) =>
-            (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`).slice(0, 300)
-          ).join("; ")
+          detail: otherSchema(json) ?? ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, 3).map((
+            { message, path }
+          ) => (path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`).slice(0, 300)).join("; ")
         }))
   )

@@ -106,7 +106,10 @@ export type DesiredSettings = typeof DesiredSettings.Type
 export const DesiredGuestKey = Schema.Struct({ type: GuestType, identity: GuestIdentity })
 export type DesiredGuestKey = typeof DesiredGuestKey.Type
 
-/** What a guest is made from when the host has none with its key: an image that the host's policy names. */
+/**
+ * What a guest is made from when the host has none with its key: an image that the host's policy names, a template or an archive of
+ * a guest of the same type. A virtual machine is made from an archive alone.
+ */
 const DesiredMaking = Schema.Struct({
   image: Schema.String.pipe(
     Schema.pattern(
@@ -127,10 +130,10 @@ export const DesiredGuest = Schema.Struct({
   make: Schema.optional(DesiredMaking),
   ...DesiredSettings.fields
 }).pipe(
-  Schema.filter(({ guest: { identity, type }, make }) =>
-    make === undefined || (type === "lxc" && identity.key !== null && /^[0-9a-f]{32}$/.test(identity.key))
+  Schema.filter(({ guest: { identity }, make }) =>
+    make === undefined || (identity.key !== null && /^[0-9a-f]{32}$/.test(identity.key))
       ? undefined
-      : "only a container with a key of 32 lower-case hex digits can be made"
+      : "only a guest with a key of 32 lower-case hex digits can be made"
   )
 )
 export type DesiredGuest = typeof DesiredGuest.Type

@@ -105,8 +105,9 @@ describe("a desired state", () => {
     const keyed = (key: string | null) => ({ hwaddrs: [], volumes: [], smbiosUuid: null, key })
     expect(takes({ make }, { type: "lxc", identity: keyed("0".repeat(32)) })).toBe(true)
     expect(takes({ make }, { type: "lxc", identity: keyed("short") })).toBe(false)
-    expect(takes({ make }, { type: "qemu", identity: keyed("0".repeat(32)) })).toBe(false)
-    expect(refusal({ make })).toContain("only a container with a key of 32 lower-case hex digits can be made")
+    expect(takes({ make }, { type: "qemu", identity: keyed("0".repeat(32)) })).toBe(true)
+    expect(takes({ make }, { type: "qemu", identity: keyed(null) })).toBe(false)
+    expect(refusal({ make })).toContain("only a guest with a key of 32 lower-case hex digits can be made")
   })
 })
 

@@ -2,7 +2,7 @@ import { type CliApp, Command, Options, ValidationError } from "@effect/cli"
 import type { CommandExecutor } from "@effect/platform"
 import { displayText } from "@felhom/domain/DisplayText"
 import { version } from "@felhom/domain/Version"
-import { Clock, Console, Effect, Option } from "effect"
+import { Clock, Console, Effect, Either, Option } from "effect"
 import { alarmCommands } from "./AlarmCommands.ts"
 import { connectionOptions } from "./Connection.ts"
 import { applyCommand } from "./desired/ApplyCommand.ts"
@@ -19,6 +19,7 @@ import { loginCommand } from "./LoginCommand.ts"
 import { opCommand } from "./OpCommand.ts"
 import { OperatorError } from "./OperatorError.ts"
 import { opsCommands } from "./OpsCommands.ts"
+import { spelledOut } from "./RepeatedOptions.ts"
 import { revokeCommand } from "./RevokeCommand.ts"
 import { colours, felhom, type IsTerminal, output, print, withHub } from "./Root.ts"
 import { trusted, trustSentence } from "./SignedHost.ts"
@@ -111,7 +112,8 @@ export type ExitCode = 0 | 1 | 2
 export const run = (
   argv: ReadonlyArray<string>
 ): Effect.Effect<ExitCode, never, CliApp.CliApp.Environment | CommandExecutor.CommandExecutor | IsTerminal | Input> =>
-  Command.run(command, { name: "felhom", version, executable: "felhom" })(argv).pipe(
+  Either.mapLeft(spelledOut(argv), (detail) => new OperatorError({ reason: "usage", detail })).pipe(
+    Effect.flatMap(Command.run(command, { name: "felhom", version, executable: "felhom" })),
     Effect.as(0 as const),
     Effect.catchAll((error) =>
       // A wrong command line was told already.

@@ -209,6 +209,70 @@ guests:
       )
     }))
 
+  it.scopedLive("has a virtual machine made where the file says so", () =>
+    Effect.gen(function*() {
+      const { host, operator, trusts, write } = yield* desiredWorld()
+      yield* host.reports(guests)
+      yield* trusts
+      const key = "0123456789abcdef".repeat(2)
+      const make = `make: { type: qemu, image: golden-vm, storage: local-lvm, key: ${key} }`
+      const path = write(
+        "attic.yaml",
+        `host: attic\nguests:\n  till:\n    power: running\n    ${make}\n    nets: { net0: { bridge: vmbr0 } }\n    volumes: { scsi0: 40 }\n`
+      )
+      const { code, out } = yield* operator.felhom(["apply", "-f", path, "--yes"])
+      expect(code).toBe(0)
+      expect(out).toContain("    new till: make: (none) -> from golden-vm on local-lvm")
+      const { desired = "" } = yield* host.reports(guests)
+      expect(JSON.parse(Buffer.from(desired, "base64").toString())).toMatchObject({
+        state: {
+          guests: [{
+            guest: { type: "qemu", identity: { key } },
+            make: { image: "golden-vm", storage: "local-lvm" },
+            name: "till",
+            volumes: { scsi0: 40 }
+          }]
+        }
+      })
+      // A container of that name is another guest, and a machine is taken for it.
+      yield* host.reports([...guests, known(107, "till")])
+      expect((yield* operator.felhom(["apply", "-f", path, "--dry-run"])).out).toContain(
+        "more than one guest of this host would be called till"
+      )
+      yield* host.reports([...guests, known(108, "till", { type: "qemu", status: "stopped" })])
+      expect((yield* operator.felhom(["apply", "-f", path, "--dry-run"])).out).toContain(
+        "    qemu/108 till: start: stopped -> running"
+      )
+    }))
+
+  it.scopedLive("says of a new virtual machine what none can be wished to have", () =>
+    Effect.gen(function*() {
+      const { host, operator, trusts, write } = yield* desiredWorld()
+      yield* host.reports(guests)
+      yield* trusts
+      const wishFor = (type: string, more: string, digit: string) =>
+        `    make: { ${type}image: golden, storage: local, key: ${digit.repeat(31)}a }\n    ${more}\n`
+      const path = write(
+        "attic.yaml",
+        "host: attic\nguests:\n" +
+          `  a1:\n${wishFor("type: qemu, ", "swap: 512", "1")}` +
+          `  a2:\n${wishFor("type: qemu, ", "nets: { net0: { bridge: vmbr0, ip: dhcp } }", "2")}` +
+          `  a3:\n${wishFor("type: qemu, ", "volumes: { rootfs: 8 }", "3")}` +
+          `  a4:\n${wishFor("", "volumes: { scsi0: 8 }", "4")}`
+      )
+      const { err } = yield* operator.felhom(["apply", "-f", path, "--yes"])
+      expect(problems(err)).toEqual([
+        "attic.yaml:3:3: guests.a1: on attic: swap: a virtual machine has none from its host",
+        "attic.yaml:6:3: guests.a2: on attic: net0: a virtual machine sets ip inside itself",
+        "attic.yaml:9:3: guests.a3: on attic: a virtual machine has no rootfs, which is wished for",
+        "attic.yaml:12:3: guests.a4: on attic: a new guest has its root volume alone, and scsi0 is wished for"
+      ])
+      const odd = write("odd.yaml", `host: attic\nguests:\n  a1:\n${wishFor("type: vm, ", "onboot: true", "1")}`)
+      expect(problems((yield* operator.felhom(["apply", "-f", odd, "--yes"])).err)).toEqual([
+        "odd.yaml:4:13: guests.a1.make.type: expected \"lxc\" or \"qemu\", found \"vm\""
+      ])
+    }))
+
   it.scopedLive("says what a host's own report can't tell of it: unreadable, unmistakable, or missing", () =>
     Effect.gen(function*() {
       const { host, operator, trusts, write } = yield* desiredWorld()

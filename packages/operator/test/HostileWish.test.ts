@@ -128,6 +128,7 @@ describe("text that hosts, hubs and other operators choose", () => {
       id: "x",
       guest: { type: "lxc", ref: null, identity, name: evil },
       drift: "settings",
+      what: "memory",
       reason: evil,
       old: evil,
       new: evil

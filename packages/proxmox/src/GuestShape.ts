@@ -29,6 +29,25 @@ export interface ContainerShape {
   readonly tags?: ReadonlyArray<string>
 }
 
+/**
+ * What a virtual machine is given when it is made from an archive, beyond its disks. What is left out is the archive's. Memory in
+ * MiB. Neither `startup`, which takes Sys.Modify, nor what only root may say (platform-facts 1.3, 2.2).
+ *
+ * @see platform-facts 1.3
+ */
+export interface MachineShape {
+  readonly name?: string
+  readonly cores?: number
+  readonly cpulimit?: number
+  readonly cpuunits?: number
+  readonly memory?: number
+  readonly onboot?: boolean
+  /** False takes an archive's away: what is made by half must not be kept from being removed. */
+  readonly protection?: boolean
+  readonly description?: string
+  readonly tags?: ReadonlyArray<string>
+}
+
 /** A root volume to be allocated; GiB may be a fraction (platform-facts 5.15). */
 export interface NewRootVolume {
   readonly storage: StorageId
@@ -49,7 +68,22 @@ export const shapeParameters = (shape: ContainerShape): Parameters => ({
   startup: shape.startup,
   protection: shape.protection,
   description: shape.description,
-  tags: shape.tags === undefined || shape.tags.length === 0 ? undefined : shape.tags.join(";")
+  tags: tagsText(shape.tags)
+})
+
+const tagsText = (tags: ReadonlyArray<string> = []): string | undefined =>
+  tags.length === 0 ? undefined : tags.join(";")
+
+export const machineParameters = (shape: MachineShape): Parameters => ({
+  name: shape.name,
+  cores: shape.cores,
+  cpulimit: shape.cpulimit,
+  cpuunits: shape.cpuunits,
+  memory: shape.memory,
+  onboot: shape.onboot,
+  protection: shape.protection,
+  description: shape.description,
+  tags: tagsText(shape.tags)
 })
 
 export const networkParameters = (cards: NetworkCards): Parameters =>

@@ -6,6 +6,8 @@ import { type Caller, upid } from "./Caller.ts"
 import type { Parameters } from "./FormEncoding.ts"
 import {
   type ContainerShape,
+  machineParameters,
+  type MachineShape,
   type NetworkCards,
   networkParameters,
   type NewRootVolume,
@@ -49,6 +51,20 @@ export interface ContainerRestore {
 }
 
 /**
+ * What an archive of a virtual machine becomes. Its disks can't be chosen: they are the archive's, all on one storage. Unlike a
+ * container's, given cards and fresh addresses go together: what is given wins over the archive (qemu-server's own merge).
+ */
+export interface MachineRestore {
+  readonly archive: Volid
+  readonly storage: StorageId
+  /** Cards and the SMBIOS uuid are not those of the archive's machine. */
+  readonly freshAddresses: boolean
+  /** Cards beside, or in place of, the archived ones: `virtio,bridge=vmbr0`; one without an address gets a fresh one. */
+  readonly network?: NetworkCards
+  readonly shape?: MachineShape
+}
+
+/**
  * Making guests. `features` and `unprivileged` are never passed on a restore: the archived ones, keyctl included, are kept
  * only then (platform-facts 5.3). Nothing made here is started.
  *
@@ -61,11 +77,11 @@ export interface ProvisionApi {
   readonly createContainer: (container: NewContainer) => Effect.Effect<Upid, ProxmoxError>
   /** Restores to a number that is free; one that is taken is `already-exists`. @see platform-facts 5.3 to 5.6 */
   readonly restoreContainer: (vmid: Vmid, restore: ContainerRestore) => Effect.Effect<Upid, ProxmoxError>
-  /** The same for a virtual machine, whose archive takes no other settings. @see platform-facts 1.3 */
-  readonly restoreMachine: (
-    vmid: Vmid,
-    restore: { readonly archive: Volid; readonly storage: StorageId; readonly freshAddresses: boolean }
-  ) => Effect.Effect<Upid, ProxmoxError>
+  /**
+   * The same for a virtual machine. A missing archive is refused at once (`storage-not-found`). One that fails after its begin
+   * leaves a machine without disks and without a lock under the number: it is never cleaned up by Proxmox. @see platform-facts 1.3
+   */
+  readonly restoreMachine: (vmid: Vmid, restore: MachineRestore) => Effect.Effect<Upid, ProxmoxError>
   /**
    * Restores a container over itself. The old one is lost before the new one is there, and both are lost if unpacking fails:
    * restore to a free number first. @see platform-facts 5.7
@@ -109,8 +125,18 @@ export const makeProvisionApi = ({ destroy, node, write }: Caller): ProvisionApi
         upid
       ),
     restoreContainer: (vmid, restore) => write(make("lxc", restoreParameters(vmid, restore)), upid),
-    restoreMachine: (vmid, { archive, freshAddresses, storage }) =>
-      write(make("qemu", { vmid, archive, storage, unique: freshAddresses ? true : undefined }), upid),
+    restoreMachine: (vmid, { archive, freshAddresses, network = {}, shape = {}, storage }) =>
+      write(
+        make("qemu", {
+          vmid,
+          archive,
+          storage,
+          unique: freshAddresses ? true : undefined,
+          ...networkParameters(network),
+          ...machineParameters(shape)
+        }),
+        upid
+      ),
     restoreContainerOver: (vmid, restore, mandate) =>
       destroy(
         make("lxc", { ...restoreParameters(vmid, restore), force: true }),

@@ -111,6 +111,20 @@ const writes: ReadonlyArray<Case> = [
     body: "vmid=200&archive=local%3Abackup%2Fvzdump-lxc-101-2026_11_22-01_26_20.tar.zst&storage=ctstore&unique=1"
   },
   {
+    what: "a virtual machine is restored with cards and settings of its own",
+    call: (client) =>
+      client.restoreMachine(vm.vmid, {
+        archive,
+        storage: ctstore,
+        freshAddresses: true,
+        network: { net0: "virtio,bridge=vmbr0,tag=20" },
+        shape: { name: "shop", cores: 2, memory: 2048, onboot: true, protection: false, tags: ["b", "a"] }
+      }),
+    sent: "POST /nodes/demo-felhom/qemu",
+    body: "vmid=200&archive=local%3Abackup%2Fvzdump-lxc-101-2026_11_22-01_26_20.tar.zst&storage=ctstore&unique=1" +
+      "&net0=virtio%2Cbridge%3Dvmbr0%2Ctag%3D20&name=shop&cores=2&memory=2048&onboot=1&protection=0&tags=b%3Ba"
+  },
+  {
     what: "a volume grows by a size",
     call: (client) => client.growVolume(ct, "rootfs", { growBy: 64 * 1024 ** 2 }, { digest: "abc" }),
     sent: "PUT /nodes/demo-felhom/lxc/101/resize",

@@ -20,10 +20,15 @@ export type RequestFault = Exclude<Fault, TaskFault>
 
 /** Which faults happen when. The same rules, seed and requests give the same faults. */
 export class FaultPlan {
-  readonly #rules: ReadonlyArray<{ readonly rule: FaultRule; seen: number; happened: number }>
-  readonly #number: () => number
+  #rules: ReadonlyArray<{ readonly rule: FaultRule; seen: number; happened: number }> = []
+  #number: () => number = () => 0
 
   constructor(rules: ReadonlyArray<FaultRule>, seed: number) {
+    this.replace(rules, seed)
+  }
+
+  /** From now on these happen, and none of those before. */
+  replace(rules: ReadonlyArray<FaultRule>, seed: number): void {
     this.#rules = rules.map((rule) => ({ rule, seen: 0, happened: 0 }))
     this.#number = numbersOf(seed)
   }

@@ -106,7 +106,8 @@ export const currentStatus = (machine: Machine, guest: Guest, nowMillis: number)
 export const resourceRow = (machine: Machine, guest: Guest, nowMillis: number): Row => {
   const interval = 10_000 / machine.speed
   const sampledAt = Math.floor(nowMillis / interval) * interval
-  const sampled = guest.changedAt > sampledAt
+  // What lies ahead of a clock that was set back was looked at long ago.
+  const sampled = guest.changedAt > sampledAt && guest.changedAt <= nowMillis
     ? { ...guest, running: guest.runningBefore, changedAt: guest.changedBefore }
     : guest
   const seen = statusRow(machine, sampled, sampledAt)

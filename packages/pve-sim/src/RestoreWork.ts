@@ -99,7 +99,8 @@ const archiveOf = (machine: Machine, worker: Worker, job: Provision): Effect.Eff
     const storage = job.source.slice(0, job.source.indexOf(":"))
     const volume = (machine.content.get(storage) ?? []).find(({ volid }) => volid === job.source)
     if (volume === undefined) return Effect.fail(fail(`volume '${job.source}' does not exist`))
-    if (volume.archive?.config !== undefined) return Effect.succeed(volume.archive)
+    // A machine's archive is none that tar reads.
+    if (volume.archive?.config !== undefined && !volume.format.startsWith("vma")) return Effect.succeed(volume.archive)
     return (volume.archive?.bytes === 0
       ? Effect.forEach(emptyArchiveLines(volume.format), worker.log, { discard: true })
       : Effect.void).pipe(

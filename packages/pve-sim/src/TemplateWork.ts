@@ -8,15 +8,18 @@ import { fail } from "./WorkerChecks.ts"
 // What clones stand upon is called so: `base-101-disk-0`, and on ZFS `basevol-101-disk-0`.
 const baseOf = (volid: string): string => volid.replace(/([:/])vm-/, "$1base-").replace(/:subvol-/, ":basevol-")
 
-/** Makes a guest a template, and its volumes what clones stand upon. */
+/** Makes a guest a template, and its volumes what clones stand upon. A machine's disk that can't be one stays as it is. */
 export const convertToTemplate = (machine: Machine, guest: Guest): Effect.Effect<void, TaskFailure> =>
   Effect.suspend(() => {
     const { values } = guest.file.current
     const volumes = volumesOf(guest, guest.file.current)
-    const without = volumes.find(({ source }) => !hasFeature(machine, "lxc", "template", source))
-    if (without !== undefined) return fail(`Template feature is not available for '${without.source}'`)
+    const without = volumes.filter(({ source }) => !hasFeature(machine, guest.type, "template", source))
+    const [first] = without
+    if (first !== undefined && guest.type === "lxc") {
+      return fail(`Template feature is not available for '${first.source}'`)
+    }
     values.set("template", "1")
-    for (const { key, source, text } of volumes) {
+    for (const { key, source, text } of volumes.filter((one) => !without.includes(one))) {
       const base = baseOf(source)
       values.set(key, text.replace(source, base))
       const storage = source.slice(0, Math.max(0, source.indexOf(":")))

@@ -242,7 +242,6 @@ const qemu: ReadonlyArray<Row> = [
     }
   ],
   ["POST", "/nodes/{node}/qemu/{vmid}/template", guest("VM.Allocate")],
-  ["POST", "/nodes/{node}/qemu", anyone],
   ["GET", "/nodes/{node}/qemu/{vmid}/cloudinit", guest("VM.Audit")],
   ["PUT", "/nodes/{node}/qemu/{vmid}/cloudinit", guest("VM.Config.Cloudinit")],
   ["GET", "/nodes/{node}/qemu/{vmid}/cloudinit/dump", guest("VM.Audit")],

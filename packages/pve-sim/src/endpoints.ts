@@ -4,6 +4,7 @@ import * as Agent from "./api/Agent.ts"
 import * as Cluster from "./api/Cluster.ts"
 import * as Content from "./api/Content.ts"
 import * as CreateLxc from "./api/CreateLxc.ts"
+import * as CreateQemu from "./api/CreateQemu.ts"
 import * as Disks from "./api/Disks.ts"
 import * as Groups from "./api/Groups.ts"
 import * as GuestFirewall from "./api/GuestFirewall.ts"
@@ -38,6 +39,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...Cluster.endpoints,
   ...Content.endpoints,
   ...CreateLxc.endpoints,
+  ...CreateQemu.endpoints,
   ...Disks.endpoints,
   ...Groups.endpoints,
   ...GuestFirewall.endpoints,

@@ -9,6 +9,7 @@ import { HubDesired } from "../HubDesired.ts"
 import { HubReader } from "../HubReader.ts"
 import { Input } from "../Input.ts"
 import { OperatorError } from "../OperatorError.ts"
+import { repeatedOption } from "../RepeatedOptions.ts"
 import { output, print, withDesired } from "../Root.ts"
 import { type Witnessed, witnessed } from "../SignedHost.ts"
 import { trustLayer } from "../TrustCommands.ts"
@@ -167,9 +168,7 @@ const applied = (list: ReadonlyArray<Proposal>, allowEmpty: boolean, reason: str
 export const applyCommand = Command.make(
   "apply",
   {
-    file: Options.text("file").pipe(
-      Options.withAlias("f"),
-      Options.atLeast(1),
+    file: repeatedOption("file").pipe(
       Options.withDescription("A file of wishes (YAML or JSON), or a folder of them; may be given several times")
     ),
     dryRun: Options.boolean("dry-run").pipe(

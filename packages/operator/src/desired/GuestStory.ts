@@ -98,7 +98,7 @@ const wishFor = (text: string, ref: string | null, guest: Guest | null, detail: 
   const called =
     wishes.find(({ called }) =>
       ref === null ? nameIn(called) === text : called === ref || called.startsWith(`${ref} `)
-    ) ?? null
+    ) ?? wishes.find(({ called }) => nameIn(called) === text) ?? null
   // Who it is can't be compared with what is gone or was not read: then it is what people called it.
   if (guest === null || guest.config.state === "unavailable") return { wish: called, former: null }
   const who = identityText(guest.type, guest.config.value.identity)
@@ -112,10 +112,20 @@ const wishFor = (text: string, ref: string | null, guest: Guest | null, detail: 
 
 const wholeState = /^the desired state\b/
 
+/** Events of all that a host is kept from, whatever their subject is: a document's hash, for one. */
+const keepsAll = /^(?:hold|proxmox|state|policy)\.|^(?:desired\.(?:refused|epoch)|envelope\.ignored)$/
+
 /** `not done: a CT (wiki): …`, of a guest that its host does not find. */
 const ofOneGuest = /^[a-z ]+: (?:a|new) (?:CT|VM)\b/
 
 const escaped = (text: string): string => text.replace(/[/\\^$.*+?()[\]{}|]/g, "\\$&")
+
+/** What a wish may be called by a host that finds nobody whom it means. */
+const knownBy = (wish: StoryWish | null): ReadonlyArray<string> => {
+  if (wish === null) return []
+  const { hwaddrs, smbiosUuid, volumes } = wish.desired.guest.identity
+  return [...hwaddrs, ...volumes, ...(smbiosUuid === null ? [] : [smbiosUuid])]
+}
 
 /** Holds one guest's wish, its host's word and its events together. A sentence says why it can't be known who is meant. */
 export const storyOf = (
@@ -133,16 +143,22 @@ export const storyOf = (
     const isAbout = (subject: string | null): boolean =>
       subject !== null && (subject === ref || (key !== null && subject.includes(key)))
     const name = guest?.name ?? wish?.desired.name ?? (wish === null ? null : nameIn(wish.called))
-    // A guest that its host does not find has no subject there, and stands in the words by its name.
-    const isNamed = (words: string): boolean => name !== null && words.includes(` (${displayText(name)})`)
+    const asked = wish ?? former
+    // A guest that its host does not find has no subject there, and stands in the words by its name, or by what it is known by.
+    const marks = [
+      ...(name === null ? [] : [` (${displayText(name)})`]),
+      ...knownBy(asked).map((mark) => `: ${displayText(mark)}: `)
+    ]
+    const isNamed = (words: string): boolean => marks.some((mark) => words.includes(mark))
     const reasons = (list: ReadonlyArray<{ readonly subject: string; readonly reason: string }> | undefined) =>
       (list ?? []).flatMap(({ reason, subject }) =>
         isAbout(subject) || (subject === "host" && (wholeState.test(reason) || isNamed(reason))) ? [reason] : []
       )
     // What keeps the host from all that is wished keeps it from this, too.
     const isHostWide = ({ kind, message, subject }: HostEvent): boolean =>
-      wish !== null && subject === null &&
-      (kind.startsWith("hold.") || (kind.startsWith("desired.") && (!ofOneGuest.test(message) || isNamed(message))))
+      asked !== null &&
+      (keepsAll.test(kind) ||
+        (subject === null && kind.startsWith("desired.") && (!ofOneGuest.test(message) || isNamed(message))))
     return {
       ref,
       guest,

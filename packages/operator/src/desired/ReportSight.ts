@@ -84,17 +84,17 @@ const hidden = (desired: DesiredGuest, isThere: boolean): ReadonlyArray<string> 
 }
 
 /**
- * The guests that were made by a key, by their numbers: a report does not tell keys, so it is taken to be the one container that is
- * called as the wish says.
+ * The guests that were made by a key, by their numbers: a report does not tell keys, so it is taken to be the one guest of
+ * its type that is called as the wish says.
  */
 const madeGuests = (
   wishes: ReadonlyArray<ResolvedGuest>,
   guests: ReadonlyArray<Guest>
 ): ReadonlyMap<string, string> => {
   const meant = new Set(wishes.flatMap(({ guest }) => guest === null ? [] : [formatGuestRef(guest)]))
-  return new Map(wishes.flatMap(({ desired: { guest: { identity: { key } }, name }, guest }) => {
+  return new Map(wishes.flatMap(({ desired: { guest: { identity: { key }, type }, name }, guest }) => {
     if (key === null || guest !== null) return []
-    const [only, ...others] = guests.filter((one) => one.type === "lxc" && one.name === name)
+    const [only, ...others] = guests.filter((one) => one.type === type && one.name === name)
     return only === undefined || others.length > 0 || meant.has(formatGuestRef(only))
       ? []
       : [[formatGuestRef(only), key] as const]

@@ -1,6 +1,6 @@
 import { goodForBounds } from "@felhom/domain/DesiredApi"
 import { DesiredCard, DesiredGuest, DesiredSettings, DesiredStartup } from "@felhom/domain/DesiredGuest"
-import { StorageId } from "@felhom/domain/ProxmoxId"
+import { GuestType, StorageId } from "@felhom/domain/ProxmoxId"
 import { ParseResult, Schema } from "effect"
 
 const told = (description: string) => ({ description })
@@ -81,7 +81,10 @@ const Making = Schema.Struct({
     }),
     Schema.annotations({ description: "An image that the host's policy names" })
   ),
-  storage: StorageId.annotations({ description: "The storage that its root volume is made on" }),
+  type: Schema.optional(GuestType).annotations(
+    told("What it is. lxc: a container, as where nothing is said; qemu: a virtual machine, made from an archive of one")
+  ),
+  storage: StorageId.annotations({ description: "The storage that its volumes are made on" }),
   key: Schema.String.pipe(
     Schema.pattern(/^[0-9a-f]{32}$/, { message: () => "a key has 32 digits from 0 to 9 and a to f" }),
     Schema.annotations({
@@ -107,7 +110,7 @@ export const GuestWish = Schema.Struct({
     told("running: it is started; stopped: it is asked to shut down, and nothing follows")
   ),
   make: Schema.optional(Making).annotations(
-    told("Containers: make it where the host has none with this key")
+    told("Make it where the host has none with this key")
   ),
   name: settings.name.annotations(told("Its host name; it is used from the next start on")),
   cores: settings.cores.annotations(told("Processor cores")),

@@ -2,6 +2,7 @@ import { goodForBounds } from "@felhom/domain/DesiredApi"
 import { DesiredGuest } from "@felhom/domain/DesiredGuest"
 import type { Guest } from "@felhom/domain/Guest"
 import { formatGuestRef, type GuestType } from "@felhom/domain/ProxmoxId"
+import { strangeWish } from "@felhom/reconciler/plan/MakeGuest"
 import { identityText } from "@felhom/reconciler/plan/Matching"
 import { Either, ParseResult, Schema } from "effect"
 import type { Witnessed } from "../SignedHost.ts"
@@ -101,14 +102,16 @@ const dnsName = /^(?=.{1,63}$)[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$/
 /** A guest that is made gets the name that the file calls it, unless it says another. */
 const toBeMade = (label: string, wish: GuestWish, guests: ReadonlyArray<Guest>) =>
   Either.gen(function*() {
-    const key = wish.make?.key ?? null
+    const { key = null, type = "lxc" } = wish.make ?? {}
     if (wish.name === undefined && !dnsName.test(label)) {
       return yield* Either.left("what is made needs a name: call it such as web-2, or say its name")
     }
     const desired = yield* desiredFor(
-      { type: "lxc", identity: { hwaddrs: [], volumes: [], smbiosUuid: null, key } },
+      { type, identity: { hwaddrs: [], volumes: [], smbiosUuid: null, key } },
       { name: label, ...wish }
     )
+    const strange = strangeWish(desired)
+    if (strange !== undefined) return yield* Either.left(strange)
     const found = guests.find(({ config }) => config.state === "ok" && config.value.identity.key === key) ?? null
     return { desired, guest: found, called: `${found === null ? "new" : formatGuestRef(found)} ${label}` }
   })

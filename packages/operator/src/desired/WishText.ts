@@ -61,7 +61,9 @@ const unknownKey = (path: Path): string => {
   const keys = knownKeys(WishFile.ast, path.slice(0, -1))
   const meant = nearest(key, keys)
   return `${JSON.stringify(key)} is not known here; ${
-    meant === undefined ? `known are ${keys.join(", ")}` : `is ${meant} meant?`
+    meant === undefined
+      ? `if a newer felhom knows it, update this one (felhom --version); known are ${keys.join(", ")}`
+      : `is ${meant} meant?`
   }`
 }
 

@@ -86,9 +86,9 @@ export const stepLines = (step: PlanStep): ReadonlyArray<string> => {
     ...(step.class === "benign"
       ? [
         ...(step.effect === "next-start" ? ["  it holds from the guest's next start on"] : []),
-        ...(step.waitsFor === null ? [] : [`  it waits: ${displayTextWithin(step.waitsFor, 200)}`])
+        ...(step.waitsFor === null ? [] : [`  it waits: ${displayTextWithin(step.waitsFor, 320)}`])
       ]
-      : [`  ${displayTextWithin(step.reason, 200)}`])
+      : [`  ${displayTextWithin(step.reason, 320)}`])
   ]
 }
 

@@ -2,77 +2,17 @@ import { Effect } from "effect"
 import { type ApiFailure, badParameters, died } from "../ApiFailure.ts"
 import { textOf, vmidOf } from "../CallParameters.ts"
 import { type ConfigRequest, configRequest } from "../ConfigRequest.ts"
-import { anyOf, type Call, type Endpoint, missing } from "../Endpoint.ts"
+import { anyOf, type Call, type Endpoint } from "../Endpoint.ts"
 import * as Formats from "../Formats.ts"
 import { digestOf, type Guest, lockOf } from "../Guest.ts"
-import { bridgeRefusal, sourceOf } from "../LxcPermissions.ts"
-import { allocateVolume, newVolume, normaliseTags, sizeText } from "../LxcValues.ts"
-import { freshHwaddr, guestOf, type Machine, nowSeconds } from "../Machine.ts"
+import { guestOf, type Machine } from "../Machine.ts"
 import type { Schema } from "../ParameterSchema.ts"
-import { readProperties } from "../PropertyFormat.ts"
-import { isDrive, machineCard, qemuConfigSchema, qemuKeyPrivileges, withModel } from "../QemuSchema.ts"
+import { changeRefusal } from "../QemuPermissions.ts"
+import { qemuConfigSchema } from "../QemuSchema.ts"
+import { storedValue } from "../QemuValues.ts"
 import { TaskFailure } from "../TaskTable.ts"
-import { volumeRefusal } from "../VolumeAccess.ts"
-
-/** What may be looked at before the machine is: the kind of a key alone tells (platform-facts 1.3). */
-const keyRefusal = (call: Call, key: string): ApiFailure | undefined => {
-  const { identity, machine } = call
-  const privileges = qemuKeyPrivileges(key)
-  // A plain die, no 403, as in Proxmox.
-  if (privileges === undefined) return died(`only root can set '${key}' config`)
-  const refused = privileges.length === 0
-    ? undefined
-    : missing(machine, identity, `/vms/${vmidOf(call)}`, privileges, privileges.length > 1)
-  return refused ?? (key === "startup" ? missing(machine, identity, "/", ["Sys.Modify"]) : undefined)
-}
-
-/** What only the value of a new drive tells: where it is made, and whether the caller may have the volume. */
-const driveRefusal = (call: Call, text: string): ApiFailure | undefined => {
-  const { identity, machine } = call
-  const source = sourceOf(text)
-  const isCdrom = /(?:^|,)media=cdrom/.test(text)
-  if (isCdrom && ["none", "cdrom"].includes(source)) {
-    return source === "cdrom" ? missing(machine, identity, "/", ["Sys.Console"]) : undefined
-  }
-  const made = newVolume(source)
-  if (made !== undefined) return missing(machine, identity, `/storage/${made.storage}`, ["Datastore.AllocateSpace"])
-  return volumeRefusal(call, source, { vmid: vmidOf(call) })
-}
-
-const drivePrivilege = (text: string): string => /(?:^|,)media=cdrom/.test(text) ? "VM.Config.CDROM" : "VM.Config.Disk"
 
 const live = new Set(["name", "onboot", "startup", "description", "protection", "tags", "lock"])
-
-/** A card as it is printed: its model with the address first, a fresh one if it has none. */
-const printedCard = (machine: Machine, text: string): Effect.Effect<string> =>
-  Effect.map(freshHwaddr(machine), (fresh) => {
-    const found = readProperties(withModel(text), machineCard, "model")
-    if (typeof found === "string") return text
-    const rest = Array.from(found)
-      .filter(([name]) => name !== "model" && name !== "macaddr")
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    return [[found.get("model") ?? "virtio", found.get("macaddr") ?? fresh], ...rest]
-      .map(([name, value]) => `${name}=${value}`)
-      .join(",")
-  })
-
-const printedDrive = (machine: Machine, guest: Guest, text: string): Effect.Effect<string> =>
-  Effect.gen(function*() {
-    const made = newVolume(sourceOf(text))
-    if (made === undefined) return text
-    const volid = allocateVolume(machine, guest.vmid, made.storage, made.bytes, yield* nowSeconds)
-    const options = text.split(",").slice(1).filter((part) => !/^(?:size|format)=/.test(part))
-    return [volid, ...[...options, `size=${sizeText(made.bytes)}`].toSorted()].join(",")
-  })
-
-const stored = (machine: Machine, guest: Guest, key: string, value: string): Effect.Effect<string> =>
-  key === "tags"
-    ? Effect.succeed(normaliseTags(value))
-    : /^net\d+$/.test(key)
-    ? printedCard(machine, value)
-    : isDrive(key)
-    ? printedDrive(machine, guest, value)
-    : Effect.succeed(value)
 
 const apply = (machine: Machine, guest: Guest, request: ConfigRequest): Effect.Effect<void> =>
   Effect.gen(function*() {
@@ -90,15 +30,12 @@ const apply = (machine: Machine, guest: Guest, request: ConfigRequest): Effect.E
       pending.delete(key)
       if (key === "description") current.description = value
       else if (value !== undefined) {
-        const text = yield* stored(machine, guest, key, value)
+        const text = yield* storedValue(machine, guest, key, value)
         if (guest.running && !live.has(key)) pending.set(key, text)
         else current.values.set(key, text)
       }
     }
   })
-
-const firstOf = (refusals: Iterable<ApiFailure | undefined>): ApiFailure | undefined =>
-  Array.from(refusals).find((refused) => refused !== undefined)
 
 const balloonTrouble = (guest: Guest, { set }: ConfigRequest): ApiFailure | undefined => {
   if (set.get("memory") === undefined && set.get("balloon") === undefined) return undefined
@@ -130,20 +67,7 @@ const accept = (call: Call) =>
     }
     const request = yield* configRequest(call, qemuConfigSchema)
     const set = Array.from(request.set).flatMap(([key, value]) => value === undefined ? [] : [[key, value] as const])
-    const refused = firstOf([...request.remove, ...request.set.keys()].map((key) => keyRefusal(call, key))) ??
-      firstOf(set.map(([key, value]) => isDrive(key) ? driveRefusal(call, value) : undefined)) ??
-      firstOf(
-        set.map(([key, value]) => /^net\d+$/.test(key) ? bridgeRefusal(call.machine, call.identity, value) : undefined)
-      ) ??
-      firstOf(set.map(([key, value]) =>
-        isDrive(key)
-          ? missing(call.machine, call.identity, `/vms/${vmidOf(call)}`, [drivePrivilege(value)])
-          : /^serial\d+$/.test(key) && value !== "socket"
-          ? died(`only root can set '${key}' config for real devices`)
-          : /^(?:usb|hostpci|virtiofs)\d+$/.test(key)
-          ? died(`only root can set '${key}' config for real devices`)
-          : undefined
-      ))
+    const refused = changeRefusal(call, set, [...request.remove, ...request.set.keys()])
     if (refused !== undefined) return yield* refused
     return request
   })

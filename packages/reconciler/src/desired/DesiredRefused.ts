@@ -23,7 +23,7 @@ const next: { readonly [reason in (typeof reasons)[number]]: string } = {
   "too-long": "make it smaller; a desired state has 1 MiB at most",
   encoding: "the hub has to send it in base64",
   json: "make it anew with a tool of this host's version",
-  schema: "make it anew with a tool of this host's version",
+  schema: "update the agent, or make it anew with a tool of this host's version",
   "other-host": "find out why the hub sends it to this host",
   "other-host-epoch": "make it anew from the host's present report",
   "other-epoch":

@@ -3,6 +3,7 @@ import type { NetworkCards } from "@felhom/proxmox/GuestShape"
 import { Either } from "effect"
 import { isCard } from "../plan/Settings.ts"
 import { sizeInBytes } from "../plan/VolumeSize.ts"
+import { archivedLine, linesOf } from "./ArchiveText.ts"
 
 /** What an archive of a container would bring along. */
 export interface ArchivedContainer {
@@ -86,17 +87,8 @@ const cardOf = (key: string, text: string): Either.Either<string, string> => {
     )
 }
 
-const lineForm = /^([a-zA-Z][\w.-]*):\s?(.*)$/
-
-/** The first section alone is restored: snapshots and pending changes are not (platform-facts 5.3). */
-const linesOf = (text: string): ReadonlyArray<string> => {
-  const lines = text.split("\n").map((line) => line.trimEnd())
-  const section = lines.findIndex((line) => line.startsWith("["))
-  return (section < 0 ? lines : lines.slice(0, section)).filter((line) => line !== "" && !line.startsWith("#"))
-}
-
 /**
- * Whether a guest may be made from an archive with this configuration, given as Proxmox gives it; left says why not. A restore
+ * Whether a container may be made from an archive with this configuration, given as Proxmox gives it; left says why not. A restore
  * keeps keys that the agent's token could never set, hook scripts and devices among them (platform-facts 5.3, 11 item 3), so that
  * whoever can put a file on the backup storage could else run what they like as root. `wished` are cards that are given anew.
  */
@@ -107,8 +99,7 @@ export const inspectArchive = (
   Either.gen(function*() {
     const config = new Map<string, string>()
     for (const line of linesOf(text)) {
-      const [, key, value = ""] = lineForm.exec(line) ?? []
-      if (key === undefined) return yield* Either.left("its configuration can't be read")
+      const { key, value } = yield* archivedLine(line)
       const trouble = keyTrouble(key, value)
       if (trouble !== undefined) return yield* Either.left(trouble)
       config.set(key, value)

@@ -10,35 +10,38 @@ import type { MakeOrder } from "./MakeOrder.ts"
 
 /** The call as the journal has it, by which its task can be found. */
 export const intendedMaking = (order: MakeOrder, vmid: Vmid, node: NodeName): IntendedCall => ({
-  call: `POST /nodes/${node}/lxc vmid=${vmid}`,
+  call: `POST /nodes/${node}/${order.type} vmid=${vmid}`,
   vmid,
-  taskType: order.restore ? "vzrestore" : "vzcreate"
+  taskType: order.type === "qemu" ? "qmrestore" : order.restore ? "vzrestore" : "vzcreate"
 })
 
 /**
- * The one call that makes it. Cards are given without addresses and without `unique`, which would throw them away; `features` and
- * `unprivileged` are not said on a restore (platform-facts 5.3, 5.6).
+ * The one call that makes it. A container's cards are given without addresses and without `unique`, which would throw them away;
+ * `features` and `unprivileged` are not said on a restore (platform-facts 5.3, 5.6). A machine's are given with `unique`, which
+ * gives it another SMBIOS uuid, too.
  */
-export const callMaking = (
-  { action: { archive, root, storage }, cards, restore, rootBytes, shape }: MakeOrder,
-  vmid: Vmid
-): Effect.Effect<Upid, ProxmoxError, ProxmoxClient> =>
-  Effect.flatMap(ProxmoxClient, (client) =>
-    restore
+export const callMaking = (order: MakeOrder, vmid: Vmid): Effect.Effect<Upid, ProxmoxError, ProxmoxClient> =>
+  Effect.flatMap(ProxmoxClient, (client) => {
+    const { action: { archive, root, storage }, cards } = order
+    if (order.type === "qemu") {
+      return client.restoreMachine(vmid, { archive, storage, freshAddresses: true, network: cards, shape: order.shape })
+    }
+    return order.restore
       ? client.restoreContainer(vmid, {
         archive,
         storage,
         ...(root === null ? {} : { root: { storage, gib: root } }),
         network: { kind: "given", cards },
-        shape
+        shape: order.shape
       })
       : client.createContainer({
         vmid,
         template: archive,
-        root: { storage, gib: rootBytes / gib },
+        root: { storage, gib: order.bytes / gib },
         network: cards,
-        shape
-      }))
+        shape: order.shape
+      })
+  })
 
 const isOurs = (upid: Upid, { node, tokenId }: typeof ProxmoxClient.Service): boolean =>
   Either.match(parseUpid(upid), {

@@ -89,8 +89,8 @@ const call = (
     )
   )
 
-const numbered = ({ action }: MakeStep, { policy }: MakeOptions, taken: ReadonlySet<number>) =>
-  chooseVmid(action, policy, taken).pipe(
+const numbered = ({ action, guest: { type } }: MakeStep, { policy }: MakeOptions, taken: ReadonlySet<number>) =>
+  chooseVmid(action, type, policy, taken).pipe(
     Effect.mapError(({ message }) => notBegun(message)),
     Effect.filterOrFail(
       (vmid) => vmid !== undefined,
@@ -115,7 +115,7 @@ const begun = (step: MakeStep, options: MakeOptions, before?: EpochMillis): Effe
     const order = yield* ordered(step, options)
     const taken = new Set((yield* desired.guests).map(({ guest }) => Number(guest.vmid)))
     for (let choices = 0; choices < choicesAtMost; choices += 1) {
-      const ref: GuestRef = { type: "lxc", vmid: yield* numbered(step, options, taken) }
+      const ref: GuestRef = { type: step.guest.type, vmid: yield* numbered(step, options, taken) }
       const intended = intendedMaking(order, ref.vmid, client.node)
       const at = EpochMillis.make(yield* Clock.currentTimeMillis)
       yield* Effect.mapError(desired.chosen(key, ref, intended), ({ message }) => notBegun(message))

@@ -12,13 +12,15 @@ import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { Effect } from "effect"
 import { rawText } from "../plan/Finding.ts"
 import { spokenRef } from "../plan/ObservedHost.ts"
-import { guestOpLine } from "../plan/OpLine.ts"
+import { guestOpLine, volumeOpLine } from "../plan/OpLine.ts"
 import { firstStart, restAgain } from "./FirstStart.ts"
+import { machineTrouble } from "./MachineStanding.ts"
 import { sinceMaking } from "./MakeCall.ts"
 import { type MakeEnd, type Over, over } from "./MakeEnd.ts"
 import type { MakeOrder } from "./MakeOrder.ts"
 import { configOf, identityOf, removeHalfMade } from "./Removal.ts"
 import { emptyTrouble, standingTrouble } from "./Standing.ts"
+import { leftoversOf } from "./VmidChoice.ts"
 
 /** A guest whose task is known, and what it is held against. */
 export interface Made {
@@ -52,14 +54,35 @@ const readable = (ref: GuestRef): Effect.Effect<GuestConfig | undefined, Proxmox
 const destroyLine = (ref: GuestRef) =>
   Effect.map(ProxmoxClient, ({ node }) => `if it is not to stay: ${guestOpLine("guest.destroy", node, ref)}`)
 
-const madeByHalf = (ref: GuestRef): string =>
-  `${spokenRef(ref)} was made by half and is locked (create), which no token can clear; root does on the host: ` +
-  `pct unlock ${ref.vmid} && pct destroy ${ref.vmid}`
+const madeByHalf = (ref: GuestRef): string => {
+  const tool = ref.type === "lxc" ? "pct" : "qm"
+  return `${
+    spokenRef(ref)
+  } was made by half and is locked (create), which no token can clear; root does on the host: ` +
+    `${tool} unlock ${ref.vmid} && ${tool} destroy ${ref.vmid}`
+}
+
+/**
+ * Volumes that its number has left, in words. A machine's restore that was cut names none of those that it had made, so that they
+ * don't go with it.
+ */
+const leftBehind = (ref: GuestRef): Effect.Effect<string, never, ProxmoxClient> =>
+  Effect.gen(function*() {
+    const { node } = yield* ProxmoxClient
+    const left = ref.type === "lxc" ? [] : yield* leftoversOf(ref)
+    return left.map(({ size, volid }) =>
+      `; ${volid} of it stayed behind: ${volumeOpLine(node, { volid, size: size ?? 0 })}`
+    ).join("")
+  }).pipe(Effect.catchAll(({ message }) => Effect.succeed(`; what of it stayed behind can't be listed: ${message}`)))
 
 /** It stands, and is not what was asked for: it goes again, where that is the agent's to do. */
 const dropped = ({ key, ref, upid }: Made, trouble: string): Effect.Effect<never, Over, Needs> =>
   Effect.matchEffect(removeHalfMade(key, ref, upid), {
-    onSuccess: () => over("failed", `${trouble}; it was never started, and is removed again`, { upid }),
+    onSuccess: () =>
+      Effect.flatMap(
+        leftBehind(ref),
+        (left) => over("failed", `${trouble}; it was never started, and is removed again${left}`, { upid })
+      ),
     onFailure: ({ why }) =>
       Effect.flatMap(
         destroyLine(ref),
@@ -99,9 +122,14 @@ const started = (made: Made, said: string): Effect.Effect<MakeEnd, Trouble, Need
     return { end: "finished", detail, upid, ref }
   })
 
+const troubleOf = ({ order, ref }: Made, config: GuestConfig): string | undefined =>
+  ref.type === "lxc"
+    ? standingTrouble(config, order?.type === "lxc" ? order : undefined)
+    : machineTrouble(ref, config, order?.type === "qemu" ? order : undefined)
+
 const proved = (made: Made, config: GuestConfig, said: string): Effect.Effect<MakeEnd, Trouble, Needs> =>
   Effect.gen(function*() {
-    const trouble = standingTrouble(config, made.order) ?? (yield* emptyTrouble(made.ref, config))
+    const trouble = troubleOf(made, config) ?? (yield* emptyTrouble(made.ref, config))
     if (trouble !== undefined) return yield* dropped(made, trouble)
     yield* (yield* OpJournal).desired.starting(made.key)
     return yield* started(made, said)
@@ -142,6 +170,13 @@ export const settled = (made: Made, outcome: TaskOutcome): Effect.Effect<MakeEnd
     }
     if (rawText(config["lock"]) !== null) {
       return yield* over("unknown", `${wordsOf(outcome)}; ${madeByHalf(ref)}`, { upid, ref })
+    }
+    // A machine whose restore failed is left without disks and without a lock, by Proxmox itself (qemu-server, create_vm).
+    if (
+      outcome._tag === "failed" && ref.type === "qemu" && machineTrouble(ref, config, undefined) === "it has no disk"
+    ) {
+      yield* desired.stands(key, identityOf(ref, config))
+      return yield* dropped(made, outcome.exitStatus)
     }
     if (outcome._tag === "failed") {
       const line = yield* destroyLine(ref)

@@ -42,6 +42,9 @@ export const removeHalfMade = (
     const { desired } = yield* OpJournal
     const config = yield* configOf(ref)
     if (config === undefined) return yield* desired.forgotten(key)
+    // What a restore found under the number of a former machine would go with this one (qemu-server, rescan).
+    const found = Object.keys(config).find((one) => /^unused\d+$/.test(one))
+    if (found !== undefined) return yield* left(`it has a volume that it did not come with (${found})`)
     if ((yield* client.guestStatus(ref)).status !== "stopped") return yield* left("it runs by now")
     const { remade, started } = yield* sinceMaking(ref, madeBy)
     if (remade) return yield* left("somebody has put another guest in its place")

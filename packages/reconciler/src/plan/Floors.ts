@@ -30,7 +30,7 @@ export const noRoom = (
     return `${storage} would have less than ${floor.free} % free: ${inGib(available - promised)} of ${
       inGib(total)
     } are, ` +
-      `and it takes ${inGib(bytes)}`
+      `and it takes ${inGib(bytes)}; make room there`
   }
   if (!keepsBooks(observed)) return undefined
   if (metadata === null || metadata.total <= 0) {
@@ -38,6 +38,7 @@ export const noRoom = (
     return `it is not known how full the metadata of the thin pool ${storage} is${why}`
   }
   return metadata.total - metadata.used < (metadata.total * floor.metadataFree) / 100
-    ? `the metadata of the thin pool ${storage} is more than ${100 - floor.metadataFree} % full`
+    ? `the metadata of the thin pool ${storage} is more than ${100 - floor.metadataFree} % full: ` +
+      "root makes it larger (lvextend --poolmetadatasize), which nothing undoes"
     : undefined
 }

@@ -5,7 +5,7 @@ import type { Finding, GrowFinding, ImpossibleFinding, KeyFinding, PendingFindin
 import { rawText } from "./Finding.ts"
 import type { ObservedGuest } from "./ObservedHost.ts"
 import { guestOpLine } from "./OpLine.ts"
-import type { Action, BenignStep, PlanNote, PlanStep, Precondition, StepGuest } from "./PlanStep.ts"
+import type { Action, BenignStep, ImpossibleStep, PlanNote, PlanStep, Precondition, StepGuest } from "./PlanStep.ts"
 import { powerWish } from "./PowerWish.ts"
 import { settingFindings } from "./Settings.ts"
 
@@ -31,6 +31,9 @@ export const stepGuestOf = ({ identity, name, ref }: ObservedGuest): StepGuest =
   name
 })
 
+/** What root works on it with, on the host. */
+const toolOf = ({ type }: GuestRef): "pct" | "qm" => (type === "lxc" ? "pct" : "qm")
+
 /** Half-made and half-destroyed guests; all other locks pass (platform-facts 5.8). */
 const halfDone: ReadonlySet<string> = new Set(["create", "destroyed"])
 
@@ -38,11 +41,13 @@ const impossibleStep = (
   guest: StepGuest,
   at: string,
   { drift, new: wished, old, reason, what }: Omit<ImpossibleFinding, "found">
-): PlanStep => ({ class: "not-possible", id: `${at} ${what}`, guest, drift, reason, old, new: wished })
+): ImpossibleStep => ({ class: "not-possible", id: `${at} ${what}`, guest, drift, what, reason, old, new: wished })
 
 /** A wish of which nothing can be done, for one reason. */
-export const impossibleGuest = (guest: StepGuest, at: string, why: string): PlanStep =>
-  impossibleStep(guest, at, { drift: "guests", what: "guest", reason: why, old: null, new: null })
+export const impossibleGuest = (guest: StepGuest, at: string, why: string): PlanStep => ({
+  ...impossibleStep(guest, at, { drift: "guests", what: "guest", reason: why, old: null, new: null }),
+  what: null
+})
 
 interface Making {
   readonly guest: StepGuest
@@ -135,24 +140,33 @@ const startStep = (making: Making, changes: ReadonlyArray<PlanStep>): BenignStep
     { status: "stopped" }
   )
 
-const halfDoneStep = (guest: StepGuest, at: string, lock: string): PlanStep =>
-  impossibleGuest(
+const halfDoneStep = (guest: StepGuest, at: string, ref: GuestRef, lock: string): PlanStep => {
+  const tool = toolOf(ref)
+  return impossibleGuest(
     guest,
     at,
-    `Proxmox VE holds it locked (${lock}): it was made or restored by half, or is being destroyed; look at it`
+    `Proxmox VE holds it locked (${lock}): it was made or restored by half, or is being destroyed; look at its tasks, and if ` +
+      `none of them runs any more, root removes it (${tool} destroy ${ref.vmid}), or lets it go where it is whole ` +
+      `(${tool} unlock ${ref.vmid})`
   )
+}
+
+/** A lock whose work was killed stays for ever, and only root can tell the one from the other (platform-facts 5.8). */
+const lockedWords = (ref: GuestRef, lock: string): string =>
+  `Proxmox VE holds it locked (${lock}) until that is over; if none of its tasks runs any more, root lets it go: ` +
+  `${toolOf(ref)} unlock ${ref.vmid}`
 
 /** Everything in which one guest is not what is wished for it. */
 export const planGuest = (desired: DesiredGuest, observed: ObservedGuest, around: Around): GuestPlan => {
   const { lock, ref, status } = observed
   const guest = stepGuestOf(observed)
   const at = formatGuestRef(ref)
-  if (lock !== null && halfDone.has(lock)) return { steps: [halfDoneStep(guest, at, lock)], notes: [] }
+  if (lock !== null && halfDone.has(lock)) return { steps: [halfDoneStep(guest, at, ref, lock)], notes: [] }
   const making: Making = {
     guest,
     at,
     digest: rawText(observed.merged["digest"]),
-    waitsFor: lock === null ? null : `Proxmox VE holds it locked (${lock})`,
+    waitsFor: lock === null ? null : lockedWords(ref, lock),
     after: []
   }
   const wish = powerWish(around.correction.power === "never" ? {} : desired, observed)

@@ -1,11 +1,13 @@
 import type { DesiredGuest } from "@felhom/domain/DesiredGuest"
 import type { DesiredPolicy } from "@felhom/domain/DesiredPolicy"
+import type { Volid } from "@felhom/domain/ProxmoxId"
 import type { BenignKey } from "./ConfigKey.ts"
 import type { Around, GuestPlan } from "./GuestPlan.ts"
 import { impossibleGuest } from "./GuestPlan.ts"
-import { newCard } from "./NetworkCard.ts"
+import { imageKind } from "./ImageKind.ts"
+import { cardOfOtherType, newCard } from "./NetworkCard.ts"
 import type { BenignStep, GuestMaking, StepGuest } from "./PlanStep.ts"
-import { isCard, startupText } from "./Settings.ts"
+import { isCard, settingOfContainers, startupText } from "./Settings.ts"
 import { gib } from "./VolumeSize.ts"
 
 type Setting = readonly [key: BenignKey, text: string]
@@ -21,7 +23,7 @@ const onOff = (value: boolean): string => (value ? "1" : "0")
 // What is empty is left out: a fresh guest has none of it.
 const settingsOf = (wish: DesiredGuest): ReadonlyArray<Setting> =>
   [
-    ...setting("hostname", wish.name),
+    ...setting(wish.guest.type === "lxc" ? "hostname" : "name", wish.name),
     ...setting("description", wish.description),
     ...setting("tags", wish.tags, (tags) => [...new Set(tags)].sort().join(";")),
     ...setting("protection", wish.protection, onOff),
@@ -35,16 +37,44 @@ const settingsOf = (wish: DesiredGuest): ReadonlyArray<Setting> =>
     ...setting("nameserver", wish.nameserver, (servers) => servers.join(" "))
   ].filter(([, text]) => text !== "")
 
-const cardsOf = ({ nets }: DesiredGuest): GuestMaking["cards"] =>
+const cardsOf = ({ guest: { type }, nets }: DesiredGuest): GuestMaking["cards"] =>
   Object.fromEntries(
-    Object.entries(nets ?? {}).flatMap(([key, card]) => isCard(key) ? [[key, newCard(key, card)]] : [])
+    Object.entries(nets ?? {}).flatMap(([key, card]) => isCard(key) ? [[key, newCard(type, key, card)]] : [])
       .sort(([one = ""], [other = ""]) => (one < other ? -1 : 1))
   )
 
+/** What is wished for a new guest that none of its type has; undefined where all can be. A machine's disks grow with a later plan. */
+export const strangeWish = (wish: DesiredGuest): string | undefined => {
+  const { guest: { type }, nets, volumes } = wish
+  const isDisk = (volume: string): boolean => volume !== "rootfs" && !volume.startsWith("mp")
+  const other = Object.keys(volumes ?? {}).find((volume) => type === "lxc" ? volume !== "rootfs" : !isDisk(volume))
+  if (other !== undefined) {
+    return type === "lxc"
+      ? `a new guest has its root volume alone, and ${other} is wished for`
+      : `a virtual machine has no ${other}, which is wished for`
+  }
+  if (type === "lxc") return undefined
+  return settingOfContainers(wish) ??
+    Object.entries(nets ?? {}).map(([key, card]) => cardOfOtherType(type, key, card)).find((why) => why !== undefined)
+}
+
+const imageWords = {
+  template: "a template of containers",
+  lxc: "an archive of a container",
+  qemu: "an archive of a virtual machine"
+} as const
+
 /** Why it can't be made here as it is wished for; undefined where it can. */
-const obstacle = (wish: DesiredGuest, { sharedNames }: Around): string | undefined => {
-  const other = Object.keys(wish.volumes ?? {}).find((volume) => volume !== "rootfs")
-  if (other !== undefined) return `a new guest has its root volume alone, and ${other} is wished for`
+const obstacle = (wish: DesiredGuest, archive: Volid, { sharedNames }: Around): string | undefined => {
+  const { guest: { type }, make } = wish
+  const kind = imageKind(archive)
+  if (kind !== null && kind !== type && !(kind === "template" && type === "lxc")) {
+    return `the image ${make?.image} is ${imageWords[kind]}, and ${
+      type === "lxc" ? "a container" : "a virtual machine"
+    } is wished for`
+  }
+  const strange = strangeWish(wish)
+  if (strange !== undefined) return strange
   const bare = Object.entries(wish.nets ?? {}).find(([, { bridge }]) => bridge === undefined)
   if (bare !== undefined) return `its card ${bare[0]} names no bridge to be put on`
   return wish.name !== undefined && sharedNames.has(wish.name.toLowerCase())
@@ -75,9 +105,9 @@ export const planMaking = (
   if (size === undefined) {
     return not(`the image ${make.image} is not on this host: there is no ${archive}; put it there`)
   }
-  const why = obstacle(wish, around)
+  const why = obstacle(wish, archive, around)
   if (why !== undefined) return not(why)
-  const root = wish.volumes?.["rootfs"] ?? (archive.includes(":vztmpl/") ? usualRootGib : null)
+  const root = wish.volumes?.["rootfs"] ?? (imageKind(archive) === "template" ? usualRootGib : null)
   const makes: BenignStep = {
     class: "benign",
     id: `${at} guest.make`,

@@ -96,7 +96,9 @@ const notHere = (key: DesiredGuestKey, { elsewhere, traces, unread }: Index): st
   const node = ownersOf(key.identity).map((vmid) => elsewhere.get(`${key.type}/${vmid}`)).find((one) =>
     one !== undefined
   )
-  if (node !== undefined) return `it seems to be on the node ${node} now, whose own agent it is to be named to`
+  if (node !== undefined) {
+    return `it seems to be on the node ${node} now: wish for it there, in a file that names that host`
+  }
   const like = tracesOf(key.identity).map((trace) => traces().get(trace)).find((one) => one !== undefined)
   if (like !== undefined) {
     return like.ref.type === key.type
@@ -107,7 +109,7 @@ const notHere = (key: DesiredGuestKey, { elsewhere, traces, unread }: Index): st
       : `${spokenRef(like.ref)} is what has its network addresses or volumes, and a ${
         spokenType[key.type]
       } is wished for; ` +
-        "nothing turns one into the other"
+        "nothing turns one into the other; name it anew from this host's report"
   }
   return unread.length === 0
     ? "no guest of this host is it; name it anew from this host's report"
@@ -125,7 +127,8 @@ const matchOne = ({ guest: key, make }: DesiredGuest, index: Index): Match => {
   if (found === undefined) {
     if (make === undefined || index.unread.length > 0) return { match: "none", why: notHere(key, index) }
     // Whoever took it away, or changed it until nobody knows it, is not to find it back the next minute.
-    const why = "this host made it before, and it is gone or changed since; wish for a new one under another key"
+    const why =
+      "this host made it before, in whole or by half, and it is gone or changed since; wish for a new one under another key"
     return index.made.has(key.identity.key ?? "") ? { match: "none", why } : { match: "make" }
   }
   if (all.length === 1) return { match: "found", guest: found }

@@ -35,26 +35,27 @@ const ofContainers: ReadonlyArray<Part> = ["ip", "gw", "ip6", "gw6"]
 
 const wishedParts = (card: DesiredCard): ReadonlyArray<WishedPart> => Object.values(parts).flatMap((made) => made(card))
 
-/** The card that a new container is given; its hardware address is Proxmox's to choose. */
-export const newCard = (key: string, card: DesiredCard): string =>
-  withParts(`name=${key.replace("net", "eth")}`, wishedParts(card))
+/** The card that a new guest is given; its hardware address is Proxmox's to choose, and a machine's model its image's. */
+export const newCard = (type: GuestType, key: string, card: DesiredCard): string =>
+  withParts(type === "lxc" ? `name=${key.replace("net", "eth")}` : "", wishedParts(card))
 
 /** The bridge that a card is on. */
 export const bridgeOf = (raw: string): string | undefined => propertyOf(parsePropertyString(raw), "bridge")
 
 const hardwareAddress = /(?:^|,)[a-z0-9_-]+=[0-9A-F]{2}(?::[0-9A-F]{2}){5}(?:,|$)/i
 
-const otherTypes = (type: GuestType, card: DesiredCard): ReadonlyArray<Part> =>
-  type === "lxc" ? [] : ofContainers.filter((name) => card[name] !== undefined)
+/** Why a guest of this type can't be given such a card by its host; undefined where it can. */
+export const cardOfOtherType = (type: GuestType, key: string, card: DesiredCard): string | undefined => {
+  const parts = type === "lxc" ? [] : ofContainers.filter((name) => card[name] !== undefined)
+  return parts.length === 0 ? undefined : `${key}: a virtual machine sets ${parts.join(", ")} inside itself`
+}
 
 /** One card against its wish. */
 export const cardFindings = (seen: Seen, key: `net${number}`, card: DesiredCard): ReadonlyArray<Finding> => {
   const { current, merged, ref } = seen.guest
   const raw = rawText(merged[key])
-  const never = otherTypes(ref.type, card)
-  if (never.length > 0) {
-    return [impossible("network", key, `${key}: a virtual machine sets ${never.join(", ")} inside itself`)]
-  }
+  const never = cardOfOtherType(ref.type, key, card)
+  if (never !== undefined) return [impossible("network", key, never)]
   if (raw === null) {
     return [impossible(
       "network",

@@ -6,3 +6,10 @@ import { formatGuestRef, type GuestRef, type NodeName } from "@felhom/domain/Pro
  */
 export const guestOpLine = (op: "guest.destroy" | "guest.stop_hard", node: NodeName, ref: GuestRef): string =>
   `felhom op ${op} --host ${node} --guest ${formatGuestRef(ref)} --reason 'WHY'`
+
+/** The same for a volume that no guest's configuration names, and no backup holds; its size in bytes, which the host compares. */
+export const volumeOpLine = (
+  node: NodeName,
+  { size, volid }: { readonly volid: string; readonly size: number }
+): string =>
+  `felhom op volume.delete --host ${node} --volid ${volid} --size ${size} --accept-no-proven-backup --reason 'WHY'`

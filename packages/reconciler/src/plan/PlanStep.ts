@@ -29,17 +29,18 @@ export type Action =
   | GuestMaking
   | { readonly kind: "guest.start" }
 
-/** A container made from an image, under a number that the host chooses, recorded with its key before anything else. */
+/** A guest made from an image, under a number that the host chooses, recorded with its key before anything else. */
 export interface GuestMaking {
   readonly kind: "guest.make"
   readonly key: string
   readonly archive: Volid
   readonly storage: StorageId
-  /** GiB; null: as the archive says. */
+  /** GiB of a container's root volume; null: as the archive says, which says of a virtual machine's disks always. */
   readonly root: number | null
   /** Bytes that it takes at most at first; null: not known. */
   readonly size: number | null
   readonly settings: ReadonlyArray<readonly [key: BenignKey, text: string]>
+  /** Of a virtual machine without their models, which are the archive's. */
   readonly cards: NetworkCards
 }
 
@@ -95,6 +96,8 @@ export interface SignatureStep extends Common {
 /** What this host can't do as things are, and why. */
 export interface ImpossibleStep extends Common {
   readonly class: "not-possible"
+  /** The setting that it is about; null: all that is wished for the guest. */
+  readonly what: string | null
 }
 
 /** One step of a plan. */

@@ -24,8 +24,22 @@ type Rule<Name extends SettingName> = (wished: Wished<Name>, seen: Seen) => Read
 const plain = (seen: Seen, key: BenignKey, form: Form.Form, text: string) =>
   keyFindings(seen, { drift: "settings", key, form, text })
 
-const notOfMachines = (seen: Seen, what: string, why: string) =>
-  seen.guest.ref.type === "qemu" ? [impossible("settings", what, `${what}: ${why}`)] : undefined
+const onlyOfContainers = {
+  startup: "of a virtual machine it takes Sys.Modify, which the agent has not",
+  swap: "a virtual machine has none from its host",
+  nameserver: "a virtual machine's is cloud-init's, which the agent may not set"
+} as const
+
+/** Why a setting is none of a virtual machine's, or not the agent's to make there; undefined where nothing is wished of such. */
+export const settingOfContainers = (wished: DesiredSettings): string | undefined => {
+  for (const [what, why] of Object.entries(onlyOfContainers)) {
+    if (Object.hasOwn(wished, what)) return `${what}: ${why}`
+  }
+  return undefined
+}
+
+const notOfMachines = (seen: Seen, what: keyof typeof onlyOfContainers) =>
+  seen.guest.ref.type === "qemu" ? [impossible("settings", what, `${what}: ${onlyOfContainers[what]}`)] : undefined
 
 const startupParts = (wished: Wished<"startup">): ReadonlyArray<WishedPart> =>
   Object.entries(wished).flatMap(([key, value]) =>
@@ -37,7 +51,7 @@ export const startupText = (before: string, wished: Wished<"startup">): string =
   withParts(before, startupParts(wished), "order")
 
 const startupFindings: Rule<"startup"> = (wished, seen) => {
-  const never = notOfMachines(seen, "startup", "of a virtual machine it takes Sys.Modify, which the agent has not")
+  const never = notOfMachines(seen, "startup")
   if (never !== undefined) return never
   const { current, merged } = seen.guest
   const before = rawText(merged["startup"])
@@ -64,10 +78,17 @@ const nameFindings: Rule<"name"> = (wished, seen) => {
   const key = seen.guest.ref.type === "lxc" ? "hostname" : "name"
   const findings = plain(seen, key, Form.text, wished)
   return findings.some(({ found }) => found === "key") && seen.sharedNames.has(wished.toLowerCase())
-    ? [impossible("settings", key, `more than one guest of this host would be called ${wished}`, {
-      old: rawText(seen.guest.merged[key]),
-      new: wished
-    })]
+    ? [
+      impossible(
+        "settings",
+        key,
+        `more than one guest of this host would be called ${wished}; wish for another name for one of them`,
+        {
+          old: rawText(seen.guest.merged[key]),
+          new: wished
+        }
+      )
+    ]
     : findings
 }
 
@@ -100,13 +121,12 @@ const rules: {
   memory: rule("memory", memoryFindings),
   swap: rule(
     "swap",
-    (wished, seen) =>
-      notOfMachines(seen, "swap", "a virtual machine has none from its host") ?? swapFindings(wished, seen)
+    (wished, seen) => notOfMachines(seen, "swap") ?? swapFindings(wished, seen)
   ),
   nameserver: rule(
     "nameserver",
     (wished, seen) =>
-      notOfMachines(seen, "nameserver", "a virtual machine's is cloud-init's, which the agent may not set") ??
+      notOfMachines(seen, "nameserver") ??
         plain(seen, "nameserver", Form.list, wished.join(" "))
   ),
   nets: rule(

@@ -13,7 +13,7 @@ export const guestWords = ({ identity, name, ref, type }: StepGuest): string => 
 /** What the step does: `start`, `change cores`. */
 export const stepWords = (step: PlanStep): string => {
   if (step.class === "needs-signature") return "is not wished for"
-  if (step.class === "not-possible") return "can't be as wished"
+  if (step.class === "not-possible") return `${step.what === null ? "" : `${step.what} `}can't be as wished`
   const { action } = step
   switch (action.kind) {
     case "guest.shutdown":

@@ -9,6 +9,8 @@ interface Tried {
   readonly at: number
   /** When its work was over; null while it is not. */
   readonly ended: number | null
+  /** Why it was not done the last time; null: it was, or is under way. */
+  readonly failure: string | null
 }
 
 /**
@@ -17,6 +19,7 @@ interface Tried {
  */
 export class Attempts {
   readonly #tried = new Map<string, Tried>()
+  readonly #overtaken = new Set<string>()
 
   /** Milliseconds since the epoch, `now` where nothing holds it back. A clock that was set back holds nothing back for longer. */
   readonly allowedAt = (step: string, now: number): number => {
@@ -25,18 +28,32 @@ export class Attempts {
     return Math.max(now, tried.at + pauseAfter(tried.times))
   }
 
-  /** How often it was begun without a long quiet time in between. */
-  readonly times = (step: string): number => this.#tried.get(step)?.times ?? 0
+  /** What became of it, in words. */
+  readonly soFar = (step: string): string => {
+    const { failure = null, times = 0 } = this.#tried.get(step) ?? {}
+    const often = times === 1 ? "once" : `${times} times`
+    return failure === null
+      ? `it was done ${often} of late and does not last`
+      : `it was tried ${often} of late: ${failure}`
+  }
+
+  /** Its guest was found to be otherwise at the last moment; true where it was so the last time, too. */
+  readonly overtaken = (step: string): boolean => {
+    const again = this.#overtaken.has(step)
+    this.#overtaken.add(step)
+    return again
+  }
 
   readonly begun = (step: string, now: number): void => {
     const tried = this.#tried.get(step)
     const again = tried !== undefined && now - tried.at < pauseAfter(tried.times) * 2 + longest
-    this.#tried.set(step, { times: again ? tried.times + 1 : 1, at: now, ended: null })
+    this.#tried.set(step, { times: again ? tried.times + 1 : 1, at: now, ended: null, failure: null })
+    this.#overtaken.delete(step)
   }
 
-  readonly ended = (step: string, now: number): void => {
+  readonly ended = (step: string, now: number, failure: string | null): void => {
     const tried = this.#tried.get(step)
-    if (tried !== undefined) this.#tried.set(step, { ...tried, ended: now })
+    if (tried !== undefined) this.#tried.set(step, { ...tried, ended: now, failure })
   }
 
   /** What is seen of the host may be of before it was done: whether that lasts is not known yet. */

@@ -1,9 +1,10 @@
 import type { OpJournal } from "@felhom/durable/OpJournal"
 import type { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
-import { Effect } from "effect"
+import { Cause, Effect } from "effect"
 import type { Action, BenignStep } from "../plan/PlanStep.ts"
-import type { PursuitNews } from "./PursuitNews.ts"
+import { PursuitNews } from "./PursuitNews.ts"
+import { heldUp } from "./Standing.ts"
 import { isMaking, runStep, type Standpoint } from "./StepRun.ts"
 
 /** So many guests are worked on at once. */
@@ -54,7 +55,22 @@ export const runPass = (
     steps.some((other) => other.action.kind === "guest.start" && whomOf(other) === whomOf(step))
   const one = (step: BenignStep) =>
     runStep(step, isMaking(step) && starts(step), at).pipe(
-      Effect.catchAllCause((cause) => Effect.logError("a step of the plan failed", cause)),
+      Effect.catchAllCause((cause) =>
+        Cause.isInterruptedOnly(cause) ? Effect.void : Effect.zipRight(
+          Effect.logError("a step of the plan could not be begun", cause),
+          Effect.flatMap(
+            PursuitNews,
+            (news) =>
+              news.heldUp(
+                heldUp(
+                  step,
+                  "the agent itself failed at it, which its log tells more of; what was begun is taken up when it starts next"
+                ),
+                step.id
+              )
+          )
+        )
+      ),
       Effect.ensuring(over(step))
     )
   const phase = (name: (typeof phaseOf)[Action["kind"]], filter: (step: BenignStep) => boolean = () => true) =>

@@ -93,6 +93,15 @@ const standstillOf = (
   }
 }
 
+/** Its own records, or the host, could not be read this time. */
+const unreadable = (why: string): Standing => ({
+  subject: null,
+  words: "the desired state",
+  key: `unreadable ${why}`,
+  kind: "desired.blocked",
+  why: `nothing is begun for it, as something can't be read: ${why}`
+})
+
 /** What is under way is given up with the scope. */
 export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Scope> = Effect.gen(function*() {
   const scope = yield* Effect.scope
@@ -209,11 +218,7 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
       const at = attempts.allowedAt(step.id, now)
       if (at <= now) go.push(step)
       else {
-        const times = attempts.times(step.id)
-        const why = `it was done ${
-          times === 1 ? "once" : `${times} times`
-        } of late and does not last; it is tried again at ${new Date(at).toISOString()}`
-        standing.push(heldUp(step, why))
+        standing.push(heldUp(step, `${attempts.soFar(step.id)}; it is tried again at ${new Date(at).toISOString()}`))
       }
     }
     return { go, standing }
@@ -256,9 +261,10 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
       ground,
       Option.match({ onNone: () => Effect.void, onSome: (found) => pursued(found, seen) })
     ).pipe(
-      Effect.catchAll((error) =>
-        Effect.logWarning("nothing is planned this time, as something can't be read", error.message)
-      )
+      Effect.catchAll((error) => {
+        told = undefined
+        return news.standing([unreadable(error.message)])
+      })
     )
 
   return Pursuit.of({

@@ -8,7 +8,7 @@ import type { BegunStep } from "@felhom/durable/StepRecord"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import type { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
-import { Clock, Effect, Either, Option } from "effect"
+import { Cause, Clock, Effect, Either, Option } from "effect"
 import type { MakeStep } from "../make/MakeOrder.ts"
 import { checkMaking, makeGuest } from "../make/Making.ts"
 import type { OpQueues } from "../op/OpQueues.ts"
@@ -25,7 +25,7 @@ import { freshGuest } from "./FreshGuest.ts"
 import { PursuitNews, type Standing } from "./PursuitNews.ts"
 import { held, heldUp, toldStep } from "./Standing.ts"
 import { type GuestAction, makeCall, stepCall, stepCount, stepWrite } from "./StepCall.ts"
-import { failed, followed, lookedUp } from "./StepEnd.ts"
+import { failed, followed, lookedUp, unknown } from "./StepEnd.ts"
 
 /** What every step of a pass is done by. All of it is read anew for each step, but for whose wish it is. */
 export interface Standpoint {
@@ -81,6 +81,13 @@ const withAdvice = (step: BenignStep, outcome: OpOutcome): OpOutcome =>
   step.action.kind === "guest.shutdown" && outcome.end === "failed" && step.op !== null
     ? failed(`${outcome.detail}; nothing follows; if it has to stop, operators can sign that: ${step.op}`)
     : outcome
+
+/** What was begun comes to an end in the journal all the same, or nothing more would ever be done for its guest. */
+const ownFault = (defect: unknown): Effect.Effect<OpOutcome> =>
+  Effect.as(
+    Effect.logError("the agent itself failed at a step of the plan", Cause.die(defect)),
+    unknown("the agent itself failed at it, which its log tells more of; it is planned anew from what is there then")
+  )
 
 /** Why a step was not begun; null where the next plan says better what is to be done. Nothing was sent. */
 type NotBegun = Either.Either<never, Standing | null>
@@ -170,23 +177,28 @@ const guestStep = (step: BenignStep, action: GuestAction, ref: GuestRef, at: Sta
     const met = checkPrecondition(step, { guest: look.right.guest, keys: new Set() })
     if (Either.isLeft(met)) {
       yield* at.doubt(ref)
-      yield* Effect.logInfo("a step is planned anew", `${toldStep(step).words}: ${met.left}`)
+      const why = `it is planned anew: ${met.left}`
+      // The next plan goes by what is there now; where that helps nothing, people should know.
+      if (at.attempts.overtaken(step.id)) return hindered(step, why)
+      yield* Effect.logInfo(`${toldStep(step).words}: ${why}`)
       return overtaken
     }
     const record = recordOf(step, ref, stepCall(action, ref, (yield* ProxmoxClient).node), at)
     const written = yield* begun(step, record, at)
     if (Either.isLeft(written)) return written
     const { again, outcome } = yield* called(step, action, ref, met.right.digest, record).pipe(
+      Effect.catchAllDefect((defect) => Effect.map(ownFault(defect), (outcome) => ({ outcome, again: false }))),
       Effect.ensuring(at.doubt(ref))
     )
-    at.attempts.ended(step.id, yield* Clock.currentTimeMillis)
+    const end = withAdvice(step, outcome)
+    at.attempts.ended(step.id, yield* Clock.currentTimeMillis, end.end === "finished" ? null : end.detail)
     yield* settle(
       step.id,
       outcome,
       again
         ? Effect.flatMap(PursuitNews, (news) =>
           Effect.as(news.heldUp(heldUp(step, `${outcome.detail}; it is tried again`), step.id), true))
-        : endTold(step, withAdvice(step, outcome))
+        : endTold(step, end)
     )
     return Either.void
   })
@@ -202,6 +214,7 @@ const makingStep = (step: MakeStep, start: boolean, at: Standpoint) =>
     if (Either.isLeft(written)) return written
     yield* (yield* PursuitNews).started(toldStep(step), step.action.archive)
     const { detail, end, ref, upid } = yield* makeGuest(step, options)
+    at.attempts.ended(step.id, yield* Clock.currentTimeMillis, end === "finished" ? null : detail)
     if (ref !== null) yield* at.doubt(ref)
     const told = toldStep({ ...step, guest: { ...step.guest, ref } })
     const outcome: OpOutcome = { end, detail: upid === null ? detail : `${detail}${detail === "" ? "" : " "}(${upid})` }

@@ -1,5 +1,5 @@
 import type { DesiredGuest } from "@felhom/domain/DesiredGuest"
-import { NodeName, TokenId, Volid } from "@felhom/domain/ProxmoxId"
+import { type GuestType, NodeName, TokenId, Volid } from "@felhom/domain/ProxmoxId"
 import * as OpJournal from "@felhom/durable/OpJournal"
 import { Mandate } from "@felhom/mandate/Mandate"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
@@ -37,8 +37,32 @@ swap: 0
 unprivileged: 1
 `
 
-/** The recorded host with a golden image on it. */
-export const worldWith = (config: string, change: (world: World) => World = (world) => world): World =>
+export const machine = Volid.make("local:backup/vzdump-qemu-901-2026_01_01-00_00_00.vma.zst")
+
+/** A golden virtual machine's configuration, as its archive has it. */
+export const machineConfig = `#golden machine
+agent: 1
+boot: order=scsi0;net0
+cores: 1
+ide2: none,media=cdrom
+memory: 256
+meta: creation-qemu=10.1.2,ctime=1795305067
+name: golden-vm
+net0: virtio=BC:24:11:00:00:02,bridge=vmbr0,firewall=1
+ostype: l26
+scsi0: local-lvm:vm-901-disk-0,discard=on,size=1G
+scsihw: virtio-scsi-single
+smbios1: uuid=1741368e-c387-42cc-8971-e25211e7e768
+vmgenid: c9f22ee7-87f7-4583-924b-20d5c6083a6f
+#qmdump#map:scsi0:drive-scsi0:local-lvm:raw:
+`
+
+/** The recorded host with golden images on it. */
+export const worldWith = (
+  config: string,
+  change: (world: World) => World = (world) => world,
+  ofMachine = machineConfig
+): World =>
   Effect.runSync(
     Effect.orDie(decodeWorld(recordedWorld, "the recorded world")).pipe(
       Effect.map((world) =>
@@ -57,6 +81,16 @@ export const worldWith = (config: string, change: (world: World) => World = (wor
                 vmid: 900,
                 subtype: "lxc",
                 archive_config: config
+              },
+              {
+                volid: machine,
+                content: "backup",
+                format: "vma.zst",
+                size: 900_000,
+                ctime: 1_795_000_000,
+                vmid: 901,
+                subtype: "qemu",
+                archive_config: ofMachine
               }
             ]
           }
@@ -70,7 +104,14 @@ const usualWorld = worldWith(goldenConfig)
 export const policy = policyOf({
   bridges: ["vmbr0"],
   storages: ["ctstore", "local", "thin"],
-  images: { golden, tiny: template, gone: "local:vztmpl/gone.tar.gz", lost: "local:backup/vzdump-lxc-900-x.tar.zst" },
+  images: {
+    golden,
+    tiny: template,
+    gone: "local:vztmpl/gone.tar.gz",
+    lost: "local:backup/vzdump-lxc-900-x.tar.zst",
+    machine,
+    lostmachine: "local:backup/vzdump-qemu-901-x.vma.zst"
+  },
   scratch: { from: 100, to: 110 }
 })
 
@@ -81,11 +122,12 @@ const none = { hwaddrs: [], volumes: [], smbiosUuid: null, key }
 /** The step that the planner makes of a wish for a new guest. */
 export const stepFor = (
   image: keyof typeof policy.images,
-  wish: Partial<Omit<DesiredGuest, "guest" | "make">> & { readonly storage?: string } = {}
+  wish: Partial<Omit<DesiredGuest, "guest" | "make">> & { readonly storage?: string } = {},
+  type: GuestType = "lxc"
 ): MakeStep => {
   const { storage = "ctstore", ...settings } = wish
   const { steps } = planMaking(
-    wishOf({ guest: { type: "lxc", identity: none }, make: { image, storage }, ...settings }),
+    wishOf({ guest: { type, identity: none }, make: { image, storage }, ...settings }),
     policy,
     {
       node: NodeName.make("demo-felhom"),
@@ -98,6 +140,9 @@ export const stepFor = (
   if (step?.class !== "benign" || step.action.kind !== "guest.make") throw new Error(`no step: ${steps[0]?.reason}`)
   return { ...step, action: step.action }
 }
+
+/** The same for a virtual machine. */
+export const machineStep = (wish: Parameters<typeof stepFor>[1] = {}): MakeStep => stepFor("machine", wish, "qemu")
 
 type Handle = (typeof PveSim.Service)["handle"]
 

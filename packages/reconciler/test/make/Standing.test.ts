@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { NodeName, StorageId, TokenId, Vmid } from "@felhom/domain/ProxmoxId"
 import { type ProxmoxApi, ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
-import type { MakeOrder } from "@felhom/reconciler/make/MakeOrder"
+import type { ContainerOrder } from "@felhom/reconciler/make/MakeOrder"
 import { emptyTrouble, standingTrouble } from "@felhom/reconciler/make/Standing"
 import { Effect, Layer } from "effect"
 import { expect } from "vitest"
@@ -21,13 +21,14 @@ const config = {
 
 const { action } = stepFor("golden", { name: "web", memory: 128, protection: true, tags: ["b", "a"] })
 
-const order: MakeOrder = {
+const order: ContainerOrder = {
+  type: "lxc",
   action,
   restore: true,
   cards: { net0: "name=eth0,bridge=vmbr0,ip=dhcp,type=veth" },
   strangers: new Set(["BC:24:11:00:00:01"]),
   shape: {},
-  rootBytes: 8 * 2 ** 30,
+  bytes: 8 * 2 ** 30,
   available: null,
   features: ["keyctl", "nesting"],
   protect: true

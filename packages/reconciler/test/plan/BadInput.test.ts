@@ -124,7 +124,9 @@ describe("a wish means nobody", () => {
   it("when another node of the cluster has it now", () => {
     const gone = guestOf()
     const host = hostOf([], { elsewhere: [{ ref: gone.ref, node: "pve2" }] })
-    expect(reasons(host, wishFor(gone, { cores: 2 }))).toEqual([expect.stringContaining("on the node pve2 now")])
+    expect(reasons(host, wishFor(gone, { cores: 2 }))).toEqual([
+      expect.stringContaining("on the node pve2 now: wish for it there")
+    ])
   })
 
   it("when it could be one that could not be read", () => {
@@ -171,11 +173,11 @@ describe("two guests never get one name", () => {
   it("when both are wished to have it, or one has it already", () => {
     const [one, two] = [guestOf({ vmid: 101 }), guestOf({ vmid: 102 })]
     expect(reasons(hostOf([one, two]), wishFor(one, { name: "web" }), wishFor(two, { name: "WEB" }))).toEqual([
-      "more than one guest of this host would be called web",
-      "more than one guest of this host would be called WEB"
+      "more than one guest of this host would be called web; wish for another name for one of them",
+      "more than one guest of this host would be called WEB; wish for another name for one of them"
     ])
     expect(reasons(hostOf([one, two]), wishFor(one, { name: "ct-102" }))).toEqual([
-      "more than one guest of this host would be called ct-102"
+      "more than one guest of this host would be called ct-102; wish for another name for one of them"
     ])
     const unread = [{ ref: two.ref, name: "db", why: "no answer" }]
     expect(reasons(hostOf([one], { unread }), wishFor(one, { name: "db" }))).toHaveLength(1)
@@ -255,7 +257,7 @@ describe("a guest that is to be made", () => {
 
   it("is not made anew when somebody took it away, or changed it until nobody knows it", () => {
     expect(reasons(hostOf([], { made: [key] }), wishNew(key))).toEqual([
-      expect.stringContaining("this host made it before, and it is gone or changed since")
+      expect.stringContaining("this host made it before, in whole or by half, and it is gone or changed since")
     ])
   })
 

@@ -261,7 +261,7 @@ describe("the floors of free space", () => {
     expect(full({ available: 200 * gib })).toEqual([["go"]])
     expect(full({ available: 200 * gib - 1 })).toEqual([["wait", null]])
     expect(reasons(growth, { storages: [{ ...zfs, available: 150 * gib }] })).toEqual([
-      "local-zfs would have less than 10 % free: 150.0 GiB of 1000.0 GiB are, and it takes 100.0 GiB"
+      "local-zfs would have less than 10 % free: 150.0 GiB of 1000.0 GiB are, and it takes 100.0 GiB; make room there"
     ])
   })
 

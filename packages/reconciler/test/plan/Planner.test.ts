@@ -79,9 +79,11 @@ describe("a plan", () => {
 
   it("waits for a lock with everything, and says for which", () => {
     const { steps } = planOne(guestOf({ lock: "backup" }), { cores: 2, power: "stopped" })
+    const words =
+      "Proxmox VE holds it locked (backup) until that is over; if none of its tasks runs any more, root lets it go: "
     expect(steps.map((step) => isBenign(step) && step.waitsFor)).toEqual([
-      "Proxmox VE holds it locked (backup)",
-      "Proxmox VE holds it locked (backup)"
+      `${words}pct unlock 101`,
+      `${words}pct unlock 101`
     ])
   })
 
