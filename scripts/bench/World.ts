@@ -42,9 +42,16 @@ const http: Layer.Layer<HttpClient.HttpClient, never, PveSim> = InProcessFront.l
 /** The daemon's state, kept nowhere. */
 export const memoryState = Layer.orDie(Layer.provide(StateFile.layer("/state"), memoryFile))
 
-/** A simulated host in the same process, so many times faster than a real one, and the agent's way to it. */
+/** A simulated host in the same process, so many times faster than a real one. */
+export const simulator = (speed: number): Layer.Layer<PveSim> =>
+  PveSim.layer({ speed, secrets: { [tokenId]: secret }, roles: { FelhomAgent: agentPrivileges } })
+
+/** The agent's way to it. */
+export const proxmoxClient: Layer.Layer<ProxmoxClient.ProxmoxClient, never, PveSim> = Layer.provide(
+  ProxmoxClient.layer,
+  Layer.merge(http, config)
+)
+
+/** Both of them. */
 export const simulatedHost = (speed: number): Layer.Layer<ProxmoxClient.ProxmoxClient> =>
-  ProxmoxClient.layer.pipe(
-    Layer.provide(Layer.merge(http, config)),
-    Layer.provide(PveSim.layer({ speed, secrets: { [tokenId]: secret }, roles: { FelhomAgent: agentPrivileges } }))
-  )
+  Layer.provide(proxmoxClient, simulator(speed))

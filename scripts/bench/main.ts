@@ -6,6 +6,7 @@ import * as Durable from "./Durable.ts"
 import { anyFailed, type Figure, tableOf } from "./Figure.ts"
 import * as HubCost from "./HubCost.ts"
 import * as HubLoad from "./HubLoad.ts"
+import * as Hundred from "./Hundred.ts"
 import * as Overshoot from "./Overshoot.ts"
 import * as Planning from "./Planning.ts"
 import { dist, stopAll } from "./Process.ts"
@@ -21,6 +22,7 @@ const benches: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> }
   signatures: Signatures.measure,
   durable: Durable.measure,
   planning: Planning.measure,
+  hundred: Hundred.measure,
   hub: HubCost.measure,
   load: HubLoad.measure
 }

@@ -2,8 +2,8 @@ import type { SignedBytes } from "@felhom/domain/Envelope"
 import type { HostEvent } from "@felhom/domain/HostEvent"
 import type { SignedOp } from "@felhom/domain/SignedOp"
 
-/** What must hold (docs/architecture.md), by its number there. */
-export type InvariantName = `I${number}`
+/** What must hold (docs/architecture.md), by its number there; or that the host comes to be as wished once nothing goes wrong. */
+export type InvariantName = `I${number}` | "converges"
 
 /** Something that must never be, was. */
 export interface Violation {
@@ -66,6 +66,8 @@ export class Ledger {
   filledAt: number | undefined
   /** Requests so far that changed something without destroying it. */
   changes = 0
+  /** Numbers under which the agent asked for a new guest, each time that it did. */
+  readonly created: Array<number> = []
   /** Numbers that the agent made a guest under. */
   readonly made = new Set<number>()
   /** Those of them that were seen to run. */

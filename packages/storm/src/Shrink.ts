@@ -1,6 +1,7 @@
 import type { Content } from "./Disk.ts"
 import type { Violation } from "./Ledger.ts"
-import { type Plan, run } from "./Schedule.ts"
+import type { Plan } from "./Plan.ts"
+import { run } from "./Schedule.ts"
 import type { Watch } from "./Stage.ts"
 
 const without = <A>(all: ReadonlyArray<A>, at: number): ReadonlyArray<A> => all.filter((_, index) => index !== at)

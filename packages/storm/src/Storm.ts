@@ -1,5 +1,6 @@
 import type { Violation } from "./Ledger.ts"
-import { firstDisk, type Plan, planOf, type Result, run } from "./Schedule.ts"
+import { type Plan, planOf } from "./Plan.ts"
+import { firstDisk, type Result, run } from "./Schedule.ts"
 import { shrunk } from "./Shrink.ts"
 
 export interface Wanted {

@@ -2,7 +2,7 @@ import { configHash, guestIdentity } from "@felhom/domain/GuestConfig"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import type { SignedOp } from "@felhom/domain/SignedOp"
 import { sha256 } from "@felhom/node/NodeCrypto"
-import { type Guest, nameOf, sectionAsApi } from "@felhom/pve-sim/Guest"
+import { type Guest, nameOf, sectionAsApi, withPending } from "@felhom/pve-sim/Guest"
 import type { Machine } from "@felhom/pve-sim/Machine"
 import { Effect } from "effect"
 
@@ -17,7 +17,8 @@ const guestUnmet = (
   guest: Guest,
   op: Extract<SignedOp, { readonly target: { readonly guest: unknown } }>
 ): string | undefined => {
-  const config = sectionAsApi(guest.type, guest.file.current)
+  // What waits for the next start was shown as if it were in force.
+  const config = sectionAsApi(guest.type, withPending(guest))
   const identity = guestIdentity(guest.type, config)
   const shown = op.expect.identity
   if (

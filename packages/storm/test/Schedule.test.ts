@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { destructionOf } from "@felhom/storm/Destruction"
-import { firstDisk, planOf, run } from "@felhom/storm/Schedule"
+import { planOf } from "@felhom/storm/Plan"
+import { firstDisk, run } from "@felhom/storm/Schedule"
 import { shrunk } from "@felhom/storm/Shrink"
 import type { Watch } from "@felhom/storm/Stage"
 import { storm } from "@felhom/storm/Storm"

@@ -21,6 +21,7 @@ export interface CallCheck {
 const checks: ReadonlyArray<CallCheck> = [I03, I02, I04, I08, I07, I09, I16]
 
 const nonceLog = "/state/nonces.log"
+const journal = "/state/journal.log"
 
 /** How the record of spent nonces has one: the first 16 bytes of its hash, in words of the other byte order. */
 const recorded = (nonce: string): Buffer => Buffer.from(sha256(nonce).slice(0, 32), "hex").swap32()
@@ -37,6 +38,19 @@ const isOwn = ({ ledger }: Stage, { op, target }: Destruction): boolean => {
   return op === "guest.destroy" && ledger.made.has(vmid) && !ledger.started.has(vmid)
 }
 
+/** Of ops that share a nonce the host takes one, and writes down which: that one is what it does. */
+const taken = ({ disk }: Stage, candidates: ReadonlyArray<KnownOp>): ReadonlyArray<KnownOp> => {
+  if (candidates.length < 2) return candidates
+  const kept = disk.certain(journal)
+  if (kept === undefined) return candidates
+  const bytes = Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength)
+  const accepted = candidates.filter(({ signed }) => bytes.includes(signed.payload))
+  return accepted.length === 0 ? candidates : accepted
+}
+
+/** Of two that are as good it is the one whose nonce was spent last: a call follows at once, or never. */
+const spentAt = ({ spent }: KnownOp): number => spent?.turn ?? -1
+
 const judged = (stage: Stage, asked: Asked): void => {
   const destruction = destructionOf(asked)
   if (destruction === undefined) {
@@ -49,8 +63,8 @@ const judged = (stage: Stage, asked: Asked): void => {
   const candidates = [...ledger.ops.values()].filter(({ op }) =>
     op.op === destruction.op && targetOf(op) === destruction.target
   )
-  const found = candidates.map((op) => ({ op, wrong: wrongs(stage, op, asked) }))
-    .sort((one, other) => one.wrong.length - other.wrong.length)
+  const found = taken(stage, candidates).map((op) => ({ op, wrong: wrongs(stage, op, asked) }))
+    .sort((one, other) => one.wrong.length - other.wrong.length || spentAt(other.op) - spentAt(one.op))
   const [best] = found
   if (best === undefined) {
     return ledger.violated("I1", `${what}: nobody signed ${destruction.op} of ${destruction.target}`)
@@ -71,9 +85,10 @@ export const watch: Watch = {
     for (const vmid of stage.ledger.made) {
       if (stage.machine.guests.get(vmid)?.running === true) stage.ledger.started.add(vmid)
     }
-    const made = asked.method === "POST" && asked.path.endsWith("/lxc")
+    const made = asked.method === "POST" && /\/(?:lxc|qemu)$/.test(asked.path)
       ? Number(asked.parameters.get("vmid"))
       : undefined
+    if (made !== undefined) stage.ledger.created.push(made)
     if (made !== undefined && !stage.machine.guests.has(made)) stage.ledger.made.add(made)
     for (const op of stage.ledger.ops.values()) {
       if (op.calls.length > 0 && !op.effectSeen) op.effectSeen = isDone(stage.machine, op.op)

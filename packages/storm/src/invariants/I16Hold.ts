@@ -10,14 +10,16 @@ export const check: CallCheck["check"] = ({ ledger: { heldSince } }, { spent }) 
     ? "root had held the host before its nonce was spent"
     : undefined
 
-const signedAway = ({ ledger }: Stage): boolean =>
-  [...ledger.ops.values()].some(({ by, op, spent }) => op.op === "hold.release" && spent !== undefined && by.length > 0)
+const signedAway = ({ ledger }: Stage, heldSince: number): boolean =>
+  [...ledger.ops.values()].some(({ by, op, spent }) =>
+    op.op === "hold.release" && spent !== undefined && spent.elapsed >= heldSince && by.length > 0
+  )
 
 export const watch: Watch = {
   durable: (stage, path) => {
-    if (!path.startsWith("/state") || stage.ledger.heldSince === undefined) return
-    if (stage.disk.read("/state/hold") !== undefined) return
-    if (signedAway(stage)) stage.ledger.heldSince = undefined
+    const { heldSince } = stage.ledger
+    if (!path.startsWith("/state") || heldSince === undefined || stage.disk.read("/state/hold") !== undefined) return
+    if (signedAway(stage, heldSince)) stage.ledger.heldSince = undefined
     else stage.ledger.violated("I16", "the hold is gone, and neither root nor an operator lifted it")
   }
 }
