@@ -10,6 +10,7 @@ import {
   packCommand,
   packing
 } from "./BackupTarget.ts"
+import { driveOption } from "./DriveText.ts"
 import { archiveSize, tarTotals } from "./FileSystemLog.ts"
 import { copyConfig, type Guest, nameOf, setRunning, volumesOf } from "./Guest.ts"
 import { type Machine, nowSeconds } from "./Machine.ts"
@@ -47,6 +48,14 @@ const mountLines = (guest: Guest): ReadonlyArray<string> =>
       ? `including mount point ${key} ('${path}') in backup`
       : `excluding volume mount point ${key} ('${path}') from backup (disabled)`
   })
+
+/** What of a machine's disks goes into its archive (qemu-server, VZDump/QemuServer.pm). */
+const diskLines = (guest: Guest): ReadonlyArray<string> =>
+  volumesOf(guest, guest.file.current).map(({ key, source, text }) =>
+    driveOption(text, "backup") === "0"
+      ? `exclude disk '${key}' '${source}' (backup=no)`
+      : `include disk '${key}' '${source}' ${driveOption(text, "size") ?? ""}`.trimEnd()
+  )
 
 /** Paths of the volumes that are in the backup besides the root. */
 const includedMounts = (guest: Guest): ReadonlyArray<string> =>
@@ -122,7 +131,10 @@ const pack = (machine: Machine, worker: Worker, guest: Guest, manner: BackupMann
     yield* worker.log(`INFO: creating vzdump archive '${base}.${format}'`)
     yield* worker.take(411 + guest.bytes / speed * 1000).pipe(Effect.mapError(() => failed("interrupted by signal")))
     const size = Math.floor(guest.bytes * ratio)
-    yield* worker.log(`INFO: ${tarTotals("written", guest.bytes)}`)
+    if (guest.type === "qemu") {
+      if (storage.avail < size) return yield* fail("vma_queue_write: write error - Broken pipe")
+      yield* worker.log(`INFO: transferred ${(guest.bytes / 1024 ** 2).toFixed(2)} MiB in <1 seconds`)
+    } else yield* worker.log(`INFO: ${tarTotals("written", guest.bytes)}`)
     if (storage.avail < size) {
       if (manner.compress === "zstd") {
         yield* worker.log("INFO: zstd: error 70 : Write error : cannot write block : No space left on device ")
@@ -196,7 +208,7 @@ const announceGuest = (worker: Worker, guest: Guest) =>
   Effect.forEach(
     [
       `${guest.type === "lxc" ? "CT" : "VM"} Name: ${nameOf(guest)}`,
-      ...(guest.type === "lxc" ? mountLines(guest) : [])
+      ...(guest.type === "lxc" ? mountLines(guest) : diskLines(guest))
     ],
     (line) => worker.log(`INFO: ${line}`),
     { discard: true }
@@ -212,6 +224,12 @@ const inMode = (machine: Machine, worker: Worker, guest: Guest, manner: BackupMa
       return yield* packed
     }
     let mode = manner.mode
+    // A machine is backed up by its own qemu while it runs, whatever its storages can.
+    if (guest.type === "qemu" && mode !== "stop") {
+      yield* announceMode(worker, mode)
+      yield* announceGuest(worker, guest)
+      return yield* packed
+    }
     if (mode === "snapshot") {
       yield* announceGuest(worker, guest)
       if (canSnapshotIncluded(machine, guest)) {

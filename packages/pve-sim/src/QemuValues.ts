@@ -55,10 +55,11 @@ const freeDiskName = (
   { base, cloudInit = false, format, storage }: NewDisk
 ): string => {
   const state = machine.storages.get(storage)
-  const onBlocks = state !== undefined && ofBlocks.has(typeOf(state))
+  const type = state === undefined ? "" : typeOf(state)
+  const onBlocks = ofBlocks.has(type)
   const suffix = onBlocks ? "" : `.${format ?? "raw"}`
-  // A linked clone on storages of files names what it stands on; LVM and ZFS keep that to themselves or say it the same way.
-  const below = base === undefined || (onBlocks && state !== undefined && typeOf(state) !== "zfspool")
+  // LVM and btrfs keep to themselves what a linked clone stands on; elsewhere its name says it.
+  const below = base === undefined || ["lvm", "lvmthin", "btrfs"].includes(type)
     ? ""
     : `${base.slice(base.indexOf(":") + 1)}/`
   const start = `${storage}:${below}${onBlocks ? "" : `${vmid}/`}`

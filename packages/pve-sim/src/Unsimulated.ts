@@ -233,15 +233,6 @@ const ofBothTypes: ReadonlyArray<Row> = (["lxc", "qemu"] as const).flatMap((type
 })
 
 const qemu: ReadonlyArray<Row> = [
-  [
-    "POST",
-    "/nodes/{node}/qemu/{vmid}/clone",
-    {
-      kind: "both",
-      of: [guest("VM.Clone"), either(all("/vms/{newid}", "VM.Allocate"), all("/pool/{pool}", "VM.Allocate"))]
-    }
-  ],
-  ["POST", "/nodes/{node}/qemu/{vmid}/template", guest("VM.Allocate")],
   ["GET", "/nodes/{node}/qemu/{vmid}/cloudinit", guest("VM.Audit")],
   ["PUT", "/nodes/{node}/qemu/{vmid}/cloudinit", guest("VM.Config.Cloudinit")],
   ["GET", "/nodes/{node}/qemu/{vmid}/cloudinit/dump", guest("VM.Audit")],

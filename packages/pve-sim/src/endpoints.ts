@@ -1,6 +1,7 @@
 import * as Access from "./api/Access.ts"
 import * as Acl from "./api/Acl.ts"
 import * as Agent from "./api/Agent.ts"
+import * as CloneQemu from "./api/CloneQemu.ts"
 import * as Cluster from "./api/Cluster.ts"
 import * as Content from "./api/Content.ts"
 import * as CreateLxc from "./api/CreateLxc.ts"
@@ -36,6 +37,7 @@ export const endpoints: ReadonlyArray<Endpoint> = [
   ...Access.endpoints,
   ...Acl.endpoints,
   ...Agent.endpoints,
+  ...CloneQemu.endpoints,
   ...Cluster.endpoints,
   ...Content.endpoints,
   ...CreateLxc.endpoints,

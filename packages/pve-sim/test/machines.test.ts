@@ -152,6 +152,37 @@ describe("a virtual machine's archive", () => {
     }).pipe(sixteen))
 })
 
+it.effect("a machine that runs is backed up as it runs, wherever its disks lie, and the log says which are in it", () =>
+  Effect.gen(function*() {
+    yield* endOf(upidOf(yield* ask("POST", `${node}/qemu/200/config`, form({ scsi1: "local:1,backup=0" }))))
+    yield* endOf(upidOf(yield* ask("POST", `${node}/qemu/200/status/start`, "")))
+    const upid = upidOf(yield* ask("POST", `${node}/vzdump`, "vmid=200&storage=local&mode=snapshot"))
+    expect(yield* endOf(upid)).toBe("OK")
+    const log = yield* logText(upid)
+    expect(log).toContain("INFO: backup mode: snapshot")
+    expect(log).toContain("INFO: include disk 'scsi0' 'local:200/vm-200-disk-0.raw' 1G")
+    expect(log).toContain("INFO: exclude disk 'scsi1' 'local:200/vm-200-disk-1.raw' (backup=no)")
+    expect(log).not.toContain("suspend")
+    const { data } = yield* ask("GET", `${node}/storage/local/content?content=backup&vmid=200`)
+    const archive = /local:backup\/vzdump-qemu-200-[^"]*\.vma/.exec(JSON.stringify(data))?.[0] ?? ""
+    expect(yield* endOf(upidOf(yield* make({ vmid: "300", archive })))).toBe("OK")
+    // What was left out of the archive is a comment in the new machine's file.
+    expect(yield* configOf(300)).not.toHaveProperty("scsi1")
+    expect(yield* configOf(300)).toMatchObject({ description: expect.stringContaining("scsi1: local:200/") })
+  }).pipe(sixteen))
+
+it.effect("a backup of a machine onto a full storage fails, and leaves no archive", () =>
+  Effect.gen(function*() {
+    const sim = yield* PveSim
+    yield* sim.change({ _tag: "storage.avail", storage: "local", bytes: 0 })
+    const upid = upidOf(yield* ask("POST", `${node}/vzdump`, "vmid=200&storage=local"))
+    expect(yield* endOf(upid)).toBe("job errors")
+    expect(yield* logText(upid)).toContain(
+      "ERROR: Backup of VM 200 failed - vma_queue_write: write error - Broken pipe"
+    )
+    expect((yield* ask("GET", `${node}/storage/local/content?content=backup&vmid=200`)).data).toEqual([])
+  }).pipe(sixteen))
+
 describe("a restore of a virtual machine that can't be", () => {
   it.effect("is refused before its task: a drive beside the archive, a missing archive, a number that is taken", () =>
     Effect.gen(function*() {

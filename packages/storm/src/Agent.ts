@@ -133,8 +133,11 @@ const program = (ground: Ground) =>
     )
   }).pipe(Effect.scoped, Effect.provideService(Crypto, cryptoOf(ground.chance)))
 
-/** Starts the whole agent on a disk. It lives until its life is ended, or it ends by itself. */
-export const start = (ground: Ground): void => {
+/**
+ * Starts the whole agent on a disk. It lives until its life is ended, or it ends by itself; what this gives back asks it to end, as
+ * SIGTERM does.
+ */
+export const start = (ground: Ground): () => void => {
   const { life, timeline } = ground
   // Only one agent lives at a time.
   asked = ground.askedRoot
@@ -151,4 +154,5 @@ export const start = (ground: Ground): void => {
   fiber.addObserver((exit) => {
     if (!life.over) ground.exited(Exit.isFailure(exit) ? String(exit.cause) : "it returned")
   })
+  return () => fiber.unsafeInterruptAsFork(fiber.id())
 }

@@ -15,7 +15,8 @@ export const calmDown = (stage: Stage): void => {
   stage.hubBackAt = 0
   stage.hub.lies = honest
   stage.hub.interval = 60
-  Object.assign(stage.way, { deaf: 0, closed: 0, slow: 0 })
+  Object.assign(stage.way, { deaf: 0, closed: 0, foreign: 0, slow: 0 })
+  stage.hubForeign = 0
   stage.timeline.offset = 0
   stage.machine.faults.replace([], 0)
   stage.ledger.note("calm")

@@ -6,6 +6,11 @@ export class Chance {
     this.#state = seed >>> 0
   }
 
+  /** Gives the numbers of this seed from now on, to all that took it before. */
+  reseed(seed: number): void {
+    this.#state = seed >>> 0
+  }
+
   /** At least 0 and less than 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0

@@ -36,6 +36,11 @@ const spoilt = (text: string, chance: Chance): string => {
   return `${text.slice(0, at)}${text[at] === "A" ? "B" : "A"}${text.slice(at + 1)}`
 }
 
+interface Submitted {
+  readonly payload: string
+  readonly signed: SignedBytes
+}
+
 /** What operators talk to, and the agent reports to: honest at times. It decides nothing by itself. */
 export class Hub {
   lies: Lies = honest
@@ -50,8 +55,12 @@ export class Hub {
   readonly #ledger: Ledger
   readonly #chance: Chance
   readonly #now: () => number
-  readonly #submitted: Array<{ readonly payload: string; readonly signed: SignedBytes }> = []
+  #submitted: ReadonlyArray<Submitted> = []
+  /** What was submitted before: only a hub that lies still hands it out. */
+  #old: ReadonlyArray<Submitted> = []
   #acked = 0
+  /** Events up to this one are old news. */
+  #floor = 0
   #inventoryHash: string | undefined
   report: Report | undefined
   inventory: typeof Inventory.Encoded | undefined
@@ -67,7 +76,14 @@ export class Hub {
   }
 
   submit(payload: string, signed: SignedBytes): void {
-    this.#submitted.push({ payload, signed })
+    this.#submitted = [...this.#submitted, { payload, signed }]
+  }
+
+  /** Another schedule begins: what operators submitted before is over, and of it only what is still known is remembered. */
+  anew(isKnown: (payload: string) => boolean): void {
+    this.#old = [...this.#old, ...this.#submitted].filter(({ payload }) => isKnown(payload))
+    this.#submitted = []
+    this.#floor = this.#acked
   }
 
   /** Everything that was submitted has come to an end, as far as this hub knows. */
@@ -80,7 +96,7 @@ export class Hub {
       return this.#submitted.filter(({ payload }) => !this.#ledger.ends.has(payload)).map(({ signed }) => signed)
     }
     const chance = this.#chance
-    return this.#submitted.flatMap(({ signed }) => {
+    return [...this.#old, ...this.#submitted].flatMap(({ signed }) => {
       const all = chance.is(0.3) ? [signed, signed] : [signed]
       if (chance.is(0.2)) all.push({ ...signed, payload: spoilt(signed.payload, chance) })
       if (chance.is(0.2)) {
@@ -98,7 +114,7 @@ export class Hub {
 
   #take(event: HostEvent): void {
     const { kind, seq, subject } = event
-    if (this.#ledger.told.has(seq)) return
+    if (seq <= this.#floor || this.#ledger.told.has(seq)) return
     this.#ledger.told.set(seq, event)
     this.#ledger.note(`told ${seq} ${kind} ${subject?.slice(0, 16) ?? ""} ${event.message.slice(0, 160)}`)
     const end = endKinds.get(kind)

@@ -66,6 +66,8 @@ export class Ledger {
   filledAt: number | undefined
   /** Requests so far that changed something without destroying it. */
   changes = 0
+  /** Requests so far that destroyed something. */
+  destroyed = 0
   /** Numbers under which the agent asked for a new guest, each time that it did. */
   readonly created: Array<number> = []
   /** Numbers that the agent made a guest under. */

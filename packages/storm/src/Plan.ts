@@ -80,14 +80,14 @@ const themes: readonly [ReadonlyArray<string>, ...ReadonlyArray<ReadonlyArray<st
 export const planOf = (seed: number): Plan => {
   const chance = new Chance(seed)
   const interval = chance.pick([15, 30, 60])
-  const lasts = chance.between(1, 3) * interval * 1000
+  const lasts = chance.between(1, 2) * interval * 1000
   const first = (): Action => ({ at: 1000 + chance.below(lasts / 2), name: "submit", seed: chance.below(2 ** 32) })
   const theme = chance.pick(themes)
   const times = theme.map(() => chance.below(lasts)).sort((one, other) => one - other)
   const actions = [
     ...theme.map((name, at): Action => ({ at: times[at] ?? 0, name, seed: chance.below(2 ** 32) })),
-    ...Array.from({ length: chance.between(1, 2) }, first),
-    ...Array.from({ length: chance.below(5) }, (): Action => ({
+    ...Array.from({ length: chance.below(2) }, first),
+    ...Array.from({ length: chance.below(3) }, (): Action => ({
       at: chance.below(lasts),
       name: nameBy(chance),
       seed: chance.below(2 ** 32)

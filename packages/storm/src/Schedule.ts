@@ -1,4 +1,5 @@
 import { acts, ruled } from "./Actions.ts"
+import { begin, firstRules, isFit } from "./Between.ts"
 import { calmDown } from "./Calm.ts"
 import { Chance } from "./Chance.ts"
 import { Convergence } from "./Convergence.ts"
@@ -28,51 +29,119 @@ const minute = 60_000
 /** How long the host has at most once nothing goes wrong any more. Nothing that it waits for takes longer. */
 const timeToEnd = 80 * minute
 
-/** Runs a plan from its first moment to its last. */
-export const run = (
+/** What has happened so far in a world. */
+const countsOf = ({ hub, ledger, lives, timeline }: Stage) => ({
+  turns: timeline.turns,
+  reports: hub.answers,
+  lives,
+  calls: ledger.destroyed,
+  changes: ledger.changes,
+  ended: ledger.ends.size
+})
+
+/** Plays a plan on a stage on which it begins. */
+const played = (stage: Stage, plan: Plan): void => {
+  const { ledger, timeline } = stage
+  const begun = timeline.elapsed
+  firstRules(stage, plan)
+  for (const { at, name, seed } of plan.actions) {
+    stage.until(begun + at)
+    if (ledger.violation !== undefined) return
+    acts[name]?.act(stage, new Chance(seed))
+  }
+  stage.until(timeline.elapsed + plan.interval * 500)
+  if (ledger.violation !== undefined) return
+  calmDown(stage)
+  const answers = stage.hub.answers
+  const convergence = new Convergence(stage)
+  const enough = () =>
+    stage.hub.answers > answers && [...ledger.accepted].every((one) => ledger.ends.has(one)) && convergence.settled()
+  stage.until(timeline.elapsed + timeToEnd, enough)
+}
+
+/** A line of schedules, each of which begins where the one before ended, as long as that is a place to begin. */
+export class Course {
+  readonly #disk: Content
+  readonly #keepsLines: boolean
+  readonly #watches: () => ReadonlyArray<Watch>
+  #stage: Stage | undefined
+
+  constructor(disk: Content, keepsLines = false, watches: () => ReadonlyArray<Watch> = makeWatches) {
+    this.#disk = disk
+    this.#keepsLines = keepsLines
+    this.#watches = watches
+  }
+
+  #stageFor(plan: Plan): Stage {
+    const before = this.#stage
+    if (before !== undefined && isFit(before)) {
+      begin(before, plan)
+      return before
+    }
+    before?.end()
+    this.#stage = new Stage({
+      seed: plan.seed,
+      disk: this.#disk,
+      mixing: { outOfTurn: plan.outOfTurn, stepsInARow: plan.stepsInARow },
+      interval: plan.interval,
+      faults: plan.faults,
+      watches: this.#watches(),
+      keepsLines: this.#keepsLines
+    })
+    return this.#stage
+  }
+
+  /** Runs a plan from its first moment to its last. */
+  run(plan: Plan): Result {
+    const stage = this.#stageFor(plan)
+    const { ledger } = stage
+    const before = countsOf(stage)
+    const linesBefore = ledger.lines.length
+    ledger.note(`schedule ${plan.seed} begins`)
+    played(stage, plan)
+    stage.judge()
+    const after = countsOf(stage)
+    return {
+      violation: ledger.violation,
+      hash: ledger.hash,
+      lines: ledger.lines.slice(linesBefore),
+      turns: after.turns - before.turns,
+      reports: after.reports - before.reports,
+      lives: after.lives - before.lives,
+      calls: after.calls - before.calls,
+      changes: after.changes - before.changes,
+      ended: after.ended - before.ended
+    }
+  }
+
+  end(): void {
+    this.#stage?.end()
+    this.#stage = undefined
+  }
+}
+
+/** Runs a plan after others, where they end; tells what came of it alone. */
+export const runAfter = (
+  earlier: ReadonlyArray<Plan>,
   plan: Plan,
   disk: Content,
   keepsLines = false,
   watches: () => ReadonlyArray<Watch> = makeWatches
 ): Result => {
-  const stage = new Stage({
-    seed: plan.seed,
-    disk,
-    mixing: { outOfTurn: plan.outOfTurn, stepsInARow: plan.stepsInARow },
-    interval: plan.interval,
-    faults: plan.faults,
-    watches: watches(),
-    keepsLines
-  })
-  const { ledger } = stage
-  ruled(stage, { allowed: new Set(["anna", "ben"]), threshold: plan.seed % 3 === 0 ? 2 : 1 })
-  for (const { at, name, seed } of plan.actions) {
-    stage.until(at)
-    if (ledger.violation !== undefined) break
-    acts[name]?.act(stage, new Chance(seed))
-  }
-  if (ledger.violation === undefined) {
-    stage.until(stage.timeline.elapsed + plan.interval * 500)
-    calmDown(stage)
-    const answers = stage.hub.answers
-    const convergence = new Convergence(stage)
-    const enough = () =>
-      stage.hub.answers > answers && [...ledger.accepted].every((one) => ledger.ends.has(one)) && convergence.settled()
-    stage.until(stage.timeline.elapsed + timeToEnd, enough)
-  }
-  stage.end()
-  return {
-    violation: ledger.violation,
-    hash: ledger.hash,
-    lines: ledger.lines,
-    turns: stage.timeline.turns,
-    reports: stage.hub.answers,
-    lives: stage.lives,
-    calls: [...ledger.ops.values()].reduce((sum, { calls }) => sum + calls.length, 0),
-    changes: ledger.changes,
-    ended: ledger.ends.size
-  }
+  const course = new Course(disk, keepsLines, watches)
+  for (const one of earlier) course.run(one)
+  const result = course.run(plan)
+  course.end()
+  return result
 }
+
+/** Runs a plan where nothing was before. */
+export const run = (
+  plan: Plan,
+  disk: Content,
+  keepsLines = false,
+  watches: () => ReadonlyArray<Watch> = makeWatches
+): Result => runAfter([], plan, disk, keepsLines, watches)
 
 /** The disk of a host that has been up for a while, as each schedule begins with it. */
 export const firstDisk = (): Content => {

@@ -46,6 +46,8 @@ export interface Way {
   deaf: number
   /** So many of the next requests find nobody. */
   closed: number
+  /** So many of the next requests meet somebody else, with another certificate. */
+  foreign: number
   /** Milliseconds that each request takes at most. */
   slow: number
 }
@@ -59,6 +61,9 @@ export interface Armed {
 }
 
 const start0 = 1_800_000_000_000
+
+/** After so many ms systemd kills what it has asked to end. */
+const stopTimeout = 20_000
 const utf8 = new TextDecoder()
 
 const decoded = (text: string): string => decodeURIComponent(text.replaceAll("+", " "))
@@ -71,17 +76,21 @@ const parametersOf = (query: string, body: string): ReadonlyMap<string, string> 
     })
   )
 
-/** One schedule's world: the agent on its disk, Proxmox, the hub, and all that may happen to them. */
+/** A world: the agent on its disk, Proxmox, the hub, and all that may happen to them. Schedules come one after the other in it. */
 export class Stage {
   readonly chance: Chance
   readonly timeline: Timeline
   readonly ledger: Ledger
-  readonly machine: Machine
+  machine: Machine
   readonly hub: Hub
   disk: Disk
+  /** How many schedules there were in it before. */
+  schedule = 0
   /** When the hub can be reached again, in elapsed ms. */
   hubBackAt = 0
-  readonly way: Way = { deaf: 0, closed: 0, slow: 0 }
+  /** So many of the next reports meet somebody else than the hub, with another certificate. */
+  hubForeign = 0
+  readonly way: Way = { deaf: 0, closed: 0, foreign: 0, slow: 0 }
   armed: Armed | undefined
   /** Nothing goes wrong any more. */
   calm = false
@@ -89,9 +98,14 @@ export class Stage {
   /** Lives so far. */
   lives = 0
   readonly #world = new Life()
+  readonly #order: Chance
+  readonly #whims: Chance
   readonly #watches: ReadonlyArray<Watch>
-  readonly #close: Effect.Effect<void>
+  #close: Effect.Effect<void>
   #restartAt: number | undefined = 0
+  #terminate: () => void = () => undefined
+  /** Whoever asked the present life to end, and after how many ms it starts again. */
+  #terminated: { readonly life: Life; readonly restartAfter: number } | undefined
 
   constructor(options: {
     readonly seed: number
@@ -103,14 +117,36 @@ export class Stage {
     readonly keepsLines: boolean
   }) {
     this.chance = new Chance(options.seed)
-    this.timeline = new Timeline(start0, this.chance.fork(), options.mixing)
+    this.#order = this.chance.fork()
+    this.timeline = new Timeline(start0, this.#order, options.mixing)
     this.ledger = new Ledger(() => this.here, options.keepsLines)
     this.#watches = options.watches
     const home = makeHome(options.faults, options.seed)
     this.machine = this.inWorld(home.make)
     this.#close = home.close
-    this.hub = new Hub(this.ledger, this.chance.fork(), () => this.timeline.trueTime, options.interval)
+    this.#whims = this.chance.fork()
+    this.hub = new Hub(this.ledger, this.#whims, () => this.timeline.trueTime, options.interval)
     this.disk = this.#mounted(options.disk)
+  }
+
+  /** Another schedule begins where the one before ended: its seed alone says what comes of chance from here on. */
+  anew(seed: number, mixing: Mixing): void {
+    this.schedule += 1
+    this.calm = false
+    this.timeline.mixing = mixing
+    this.chance.reseed(seed)
+    this.#order.reseed(this.chance.below(2 ** 32))
+    this.#whims.reseed(this.chance.below(2 ** 32))
+  }
+
+  /** Another Proxmox takes the place of the present one, as it was at the beginning. It has been up for as long. */
+  replaceMachine(faults: ReadonlyArray<FaultRule>, seed: number): void {
+    const { bootTime } = this.machine
+    Effect.runFork(this.#close)
+    const home = makeHome(faults, seed)
+    this.machine = this.inWorld(home.make)
+    this.machine.bootTime = bootTime
+    this.#close = home.close
   }
 
   get here(): Moment {
@@ -168,18 +204,33 @@ export class Stage {
     return this.armed.left < 0
   }
 
+  /** Asks the agent to end, as systemd does: it starts again so many ms after it has. */
+  terminate(restartAfter: number): void {
+    const { life } = this
+    if (life === undefined || this.#terminated?.life === life) return
+    this.#terminated = { life, restartAfter }
+    this.timeline.after(stopTimeout, this.#world, () => {
+      if (life === this.life) this.#killed(life, false, restartAfter)
+    })
+    this.#terminate()
+  }
+
   #crash(): void {
     const { armed, life } = this
     if (armed === undefined || life === undefined) return
     this.armed = undefined
+    this.#killed(life, armed.power, armed.restartAfter)
+  }
+
+  #killed(life: Life, power: boolean, restartAfter: number): void {
     this.timeline.end(life)
     this.life = undefined
     const failing = { condition: this.disk.condition, failsAfter: this.disk.failsAfter }
-    this.disk = this.#mounted(armed.power ? this.disk.cut(this.chance) : this.disk.present())
+    this.disk = this.#mounted(power ? this.disk.cut(this.chance) : this.disk.present())
     this.disk.condition = failing.condition
     this.disk.failsAfter = failing.failsAfter
-    this.#restartAt = this.timeline.elapsed + armed.restartAfter
-    this.ledger.note(armed.power ? "the agent's host lost its power" : "the agent was killed")
+    this.#restartAt = this.timeline.elapsed + restartAfter
+    this.ledger.note(power ? "the agent's host lost its power" : "the agent was killed")
   }
 
   #boot(): void {
@@ -188,7 +239,7 @@ export class Stage {
     this.life = life
     this.lives += 1
     this.ledger.note(`the agent starts, life ${this.lives}`)
-    start({
+    this.#terminate = start({
       timeline: this.timeline,
       life,
       disk: this.disk,
@@ -203,9 +254,14 @@ export class Stage {
         for (const { logged } of this.#watches) logged?.(this, line)
       },
       exited: (why) => {
-        this.ledger.note(`the agent ended: ${why.slice(0, 300)}`)
         this.timeline.end(life)
         this.life = undefined
+        if (this.#terminated?.life === life) {
+          this.ledger.note("the agent ended as it was asked to")
+          this.#restartAt = this.timeline.elapsed + this.#terminated.restartAfter
+          return
+        }
+        this.ledger.note(`the agent ended: ${why.slice(0, 300)}`)
         this.#restartAt = this.timeline.elapsed + 5000
         for (const { exited } of this.#watches) exited?.(this, why)
       }
@@ -222,6 +278,10 @@ export class Stage {
     if (way.closed > 0) {
       way.closed -= 1
       return done({ _tag: "refused" })
+    }
+    if (way.foreign > 0) {
+      way.foreign -= 1
+      return done({ _tag: "foreign" })
     }
     const sentAt = this.timeline.hostTime
     if (way.slow === 0) return this.#reaches(life, sentAt, request, done)
@@ -269,6 +329,10 @@ export class Stage {
   #toHub(life: Life, request: WholeRequest, done: (outcome: Outcome) => void): void {
     if (life !== this.life) return
     if (this.timeline.elapsed < this.hubBackAt) return done({ _tag: "refused" })
+    if (this.hubForeign > 0) {
+      this.hubForeign -= 1
+      return done({ _tag: "foreign" })
+    }
     const bytes = request.body?.bytes ?? new Uint8Array(0)
     const text = utf8.decode(bytes)
     const envelope = this.hub.receive(JSON.parse(text))
@@ -299,8 +363,9 @@ export class Stage {
 
   /** Something that happens after so many ms, whatever becomes of the agent. */
   later(millis: number, happens: () => void): void {
+    const { schedule } = this
     this.timeline.after(millis, this.#world, () => {
-      if (!this.calm) happens()
+      if (!this.calm && schedule === this.schedule) happens()
     })
   }
 
@@ -310,9 +375,13 @@ export class Stage {
     this.disk.put("/state/hold", undefined)
   }
 
-  /** Tells the watches that the host has had its time, and ends it all. */
-  end(): void {
+  /** Tells the watches that the host has had its time. */
+  judge(): void {
     for (const { calm } of this.#watches) calm?.(this)
+  }
+
+  /** Ends it all. */
+  end(): void {
     if (this.life !== undefined) this.timeline.end(this.life)
     this.timeline.end(this.#world)
     Effect.runFork(this.#close)

@@ -1,7 +1,8 @@
+import type { Content } from "./Disk.ts"
 import type { Violation } from "./Ledger.ts"
 import { type Plan, planOf } from "./Plan.ts"
-import { firstDisk, type Result, run } from "./Schedule.ts"
-import { shrunk } from "./Shrink.ts"
+import { Course, firstDisk, type Result, runAfter } from "./Schedule.ts"
+import { shrunk, type Told } from "./Shrink.ts"
 
 export interface Wanted {
   readonly schedules: number
@@ -14,10 +15,9 @@ export interface Wanted {
 }
 
 /** A schedule that went wrong, as it was and as little of it as still goes wrong. */
-export interface Found {
+export interface Found extends Told {
   readonly seed: number
   readonly violation: Violation
-  readonly plan: Plan
   readonly lines: ReadonlyArray<string>
 }
 
@@ -36,13 +36,21 @@ export interface Campaign {
 /** More than this many are counted and not looked into. */
 const mostShrunk = 5
 
-const lookedInto = (plan: Plan, violation: Violation, disk: ReturnType<typeof firstDisk>, shrinks: boolean): Found => {
-  const least = shrinks ? shrunk(plan, violation, disk) : plan
-  const { lines, violation: again } = run(least, disk, true)
-  return { seed: plan.seed, plan: least, violation: again ?? violation, lines }
+/** So many seeds share a world, one after the other; the first of them is a multiple of it. */
+export const worldSize = 64
+
+/** Those that come before this one in its world. */
+const earlierThan = (seed: number): ReadonlyArray<Plan> =>
+  Array.from({ length: seed % worldSize }, (_, at) => planOf(seed - (seed % worldSize) + at))
+
+const lookedInto = (seed: number, violation: Violation, disk: Content, shrinks: boolean): Found => {
+  const told: Told = { earlier: earlierThan(seed), plan: planOf(seed) }
+  const { earlier, plan } = shrinks ? shrunk(told, violation, disk) : told
+  const { lines, violation: again } = runAfter(earlier, plan, disk, true)
+  return { seed, earlier, plan, violation: again ?? violation, lines }
 }
 
-/** Runs one schedule after the other. */
+/** Runs one schedule after the other. What comes of each is its seed's alone, wherever one begins. */
 export const storm = (
   { schedules, seed, shrinks, untilOne }: Wanted,
   told: (done: number, result: Result) => void = () => undefined
@@ -52,9 +60,15 @@ export const storm = (
   const sums = { reports: 0, lives: 0, calls: 0, changes: 0, ended: 0 }
   let violations = 0
   let done = 0
+  let course = new Course(disk)
+  for (const plan of earlierThan(seed)) course.run(plan)
   while (done < schedules) {
-    const plan = planOf(seed + done)
-    const result = run(plan, disk)
+    const now = seed + done
+    if (now % worldSize === 0) {
+      course.end()
+      course = new Course(disk)
+    }
+    const result = course.run(planOf(now))
     done += 1
     sums.reports += result.reports
     sums.lives += result.lives
@@ -64,11 +78,12 @@ export const storm = (
     told(done, result)
     if (result.violation === undefined) continue
     violations += 1
-    if (found.length < mostShrunk) found.push(lookedInto(plan, result.violation, disk, shrinks))
+    if (found.length < mostShrunk) found.push(lookedInto(now, result.violation, disk, shrinks))
     if (untilOne) break
   }
+  course.end()
   return { schedules: done, found, violations, ...sums }
 }
 
-/** One schedule, line by line. */
-export const replay = (seed: number): Result => run(planOf(seed), firstDisk(), true)
+/** One schedule, line by line, where those before it in its world end. */
+export const replay = (seed: number): Result => runAfter(earlierThan(seed), planOf(seed), firstDisk(), true)

@@ -24,28 +24,39 @@ export interface Mixing {
 }
 
 /**
- * All time and all order of one schedule. Fibers of every life wait in one line, and a seed says which goes on; when none can, the
+ * All time and all order of one world. Fibers of every life wait in one line, and a seed says which goes on; when none can, the
  * time is that of the next timer. Everything happens within `run`, so a schedule is as fast as its own work.
  */
 export class Timeline {
-  /** Milliseconds since the schedule began, which nobody can set. */
+  /** Milliseconds since the world began, which nobody can set. */
   elapsed = 0
   /** Fibers' turns so far. */
   turns = 0
   /** Turns since the time last went on. */
   turnsNow = 0
-  /** What the host's clock shows beyond `begun + elapsed`, in ms: somebody sets it. */
-  offset = 0
+  /** The most that `offset` ever was. */
+  furthest = 0
+  mixing: Mixing
   readonly begun: number
   readonly #chance: Chance
-  readonly #mixing: Mixing
+  #offset = 0
   #ready: Array<Runnable> = []
   #timers: Array<Timer> = []
 
   constructor(begun: number, chance: Chance, mixing: Mixing) {
     this.begun = begun
     this.#chance = chance
-    this.#mixing = mixing
+    this.mixing = mixing
+  }
+
+  /** What the host's clock shows beyond `begun + elapsed`, in ms: somebody sets it. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  set offset(millis: number) {
+    this.#offset = millis
+    this.furthest = Math.max(this.furthest, millis)
   }
 
   /** What the host's clock shows, in milliseconds since the epoch. */
@@ -60,7 +71,7 @@ export class Timeline {
 
   scheduler(life: Life): Scheduler.Scheduler {
     return {
-      shouldYield: (fiber) => fiber.currentOpCount > this.#mixing.stepsInARow ? 0 : false,
+      shouldYield: (fiber) => fiber.currentOpCount > this.mixing.stepsInARow ? 0 : false,
       scheduleTask: (task) => {
         if (!life.over) this.#ready.push({ life, task })
       }
@@ -115,7 +126,7 @@ export class Timeline {
   turn(): boolean {
     const ready = this.#ready
     if (ready.length === 0) return false
-    const at = ready.length > 1 && this.#chance.is(this.#mixing.outOfTurn) ? this.#chance.below(ready.length) : 0
+    const at = ready.length > 1 && this.#chance.is(this.mixing.outOfTurn) ? this.#chance.below(ready.length) : 0
     const [next] = ready.splice(at, 1)
     this.turns += 1
     this.turnsNow += 1

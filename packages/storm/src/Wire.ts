@@ -1,16 +1,21 @@
 import { HttpClient, HttpClientError } from "@effect/platform"
 import { BodyTooLarge } from "@felhom/domain/BoundedBody"
+import { PinMismatch } from "@felhom/domain/PeerPin"
 import { AnswerLate, endsByItself } from "@felhom/domain/port/AnswerLimit"
 import { exchangesWhole, httpRequestOf, type WholeAnswer, type WholeRequest } from "@felhom/domain/port/WholeExchange"
 import { Effect } from "effect"
 import type { Life, Timeline } from "./Timeline.ts"
 
-/** What comes of a request: an answer, or how the connection ended without one. `refused`: nobody was there. */
+/**
+ * What comes of a request: an answer, or how the connection ended without one. `refused`: nobody was there. `foreign`: whoever was
+ * there showed a certificate that no pin names.
+ */
 export type Outcome =
   | { readonly _tag: "answer"; readonly status: number; readonly text: string }
   | { readonly _tag: "refused" }
   | { readonly _tag: "reset" }
   | { readonly _tag: "broken" }
+  | { readonly _tag: "foreign" }
 
 type Answered = Effect.Effect<WholeAnswer, HttpClientError.HttpClientError | BodyTooLarge>
 
@@ -21,6 +26,15 @@ const failed = (request: WholeRequest, code: string): Answered =>
       reason: "Transport",
       description: code,
       cause: Object.assign(new Error(code), { code })
+    })
+  )
+
+const foreign = (request: WholeRequest): Answered =>
+  Effect.fail(
+    new HttpClientError.RequestError({
+      request: httpRequestOf(request),
+      reason: "Transport",
+      cause: new PinMismatch({ peer: new URL(request.url).host, leaf: "AB:".repeat(31) + "AB", spki: null })
     })
   )
 
@@ -46,6 +60,8 @@ const answered = (request: WholeRequest, outcome: Outcome): Answered => {
     case "broken":
       // Whether it began to come is all the same to those who ask here.
       return failed(request, "EPIPE")
+    case "foreign":
+      return foreign(request)
   }
 }
 

@@ -130,7 +130,7 @@ describe("felhom-agent plan", () => {
         "           cores: it is not as wished",
         expect.stringMatching(/^ {2}2 {2}\w+ +CT 9999 \(tiny\): /),
         expect.anything(),
-        expect.stringMatching(/^ {2}3 {2}no {4}CT 9999 \(tiny\): can't be as wished/),
+        expect.stringMatching(/^ {2}3 {2}no {4}CT 9999 \(tiny\): net7 can't be as wished/),
         expect.stringContaining("it has no card net7"),
         "shown only: nothing was changed"
       ])

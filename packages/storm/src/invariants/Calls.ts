@@ -70,6 +70,7 @@ const judged = (stage: Stage, asked: Asked): void => {
     return ledger.violated("I1", `${what}: nobody signed ${destruction.op} of ${destruction.target}`)
   }
   best.op.calls.push(ledger.here)
+  ledger.destroyed += 1
   const [first] = best.wrong
   if (first !== undefined) {
     ledger.violated(first.invariant, `${what} for ${best.op.payload.slice(0, 16)}: ${first.detail}`)
@@ -89,7 +90,10 @@ export const watch: Watch = {
       ? Number(asked.parameters.get("vmid"))
       : undefined
     if (made !== undefined) stage.ledger.created.push(made)
-    if (made !== undefined && !stage.machine.guests.has(made)) stage.ledger.made.add(made)
+    if (made !== undefined && !stage.machine.guests.has(made)) {
+      stage.ledger.made.add(made)
+      stage.ledger.started.delete(made)
+    }
     for (const op of stage.ledger.ops.values()) {
       if (op.calls.length > 0 && !op.effectSeen) op.effectSeen = isDone(stage.machine, op.op)
     }

@@ -1,0 +1,97 @@
+import { describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { expect } from "vitest"
+import { makeModel } from "../../../durable/test/ModelFileSystem.ts"
+import { makeHost, onHost } from "../op/SignedHost.ts"
+import { state, tiny, toldBy, turn, wishFor } from "./PursuedHost.ts"
+
+const waitsFor = "desired.waiting waits: CT 9999 (tiny): change cores: 1 -> 2: "
+
+describe("whatever keeps the agent from what is wished is one line that an operator can find:", () => {
+  it.effect("a guest that is otherwise each time at the last moment, from the second time on", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      let edits = 0
+      const agent = yield* host.boot(undefined, {
+        proxmox: host.proxmoxThrough((request) =>
+          Effect.suspend(() => {
+            if (!request.path.includes(`/lxc/${tiny.vmid}/config`)) return host.sim.handle(request)
+            edits += 1
+            const edit = { _tag: "guest.set", vmid: tiny.vmid, key: "cores", value: String(3 + edits % 2) } as const
+            return Effect.zipRight(Effect.orDie(host.sim.change(edit)), host.sim.handle(request))
+          })
+        )
+      })
+      yield* agent.desired(state(1, yield* wishFor(host, tiny, { cores: 2 })))
+      yield* turn(agent)
+      expect(toldBy(agent)).toEqual([])
+      yield* Effect.repeatN(turn(agent), 5)
+      expect(yield* host.writes).toEqual([])
+      expect(toldBy(agent)).toEqual([
+        expect.stringMatching(
+          /^desired\.waiting waits: CT 9999 \(tiny\): change cores: \d -> 2: it is planned anew: somebody has changed cores of CT 9999$/
+        )
+      ])
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("a fault of the agent's own in the middle of a step, which ends in the journal all the same", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      let faults = 1
+      const agent = yield* host.boot(undefined, {
+        proxmox: host.proxmoxThrough((request) =>
+          request.method === "PUT" && faults-- > 0
+            ? Effect.dieMessage("as the test wants it")
+            : host.sim.handle(request)
+        )
+      })
+      yield* agent.desired(state(1, yield* wishFor(host, tiny, { cores: 2 })))
+      yield* turn(agent)
+      expect(toldBy(agent)).toEqual([
+        expect.stringMatching(
+          /^desired\.unknown unknown: CT 9999 \(tiny\): change cores: 1 -> 2: the agent itself failed at it, .* planned anew/
+        )
+      ])
+      yield* Effect.repeatN(turn(agent), 3)
+      expect((yield* agent.desiredStatus)?.drift).toEqual([])
+      expect(toldBy(agent).at(-1)).toContain("desired.done")
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("a fault of the agent's own before a step is begun", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      let looks = 0
+      const agent = yield* host.boot(undefined, {
+        proxmox: host.proxmoxThrough((request) => {
+          const isLook = request.method === "GET" && request.path.includes(`/lxc/${tiny.vmid}/status/current`)
+          if (isLook) looks += 1
+          return isLook && looks < 3 ? Effect.dieMessage("as the test wants it") : host.sim.handle(request)
+        })
+      })
+      yield* agent.desired(state(1, yield* wishFor(host, tiny, { cores: 2 })))
+      yield* Effect.repeatN(turn(agent), 1)
+      expect(yield* host.writes).toEqual([])
+      expect(toldBy(agent)).toEqual([expect.stringContaining(`${waitsFor}the agent itself failed at it`)])
+      yield* Effect.repeatN(turn(agent), 2)
+      expect((yield* agent.desiredStatus)?.drift).toEqual([])
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("records of its own that can't be read", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const first = yield* host.boot()
+      yield* first.opened
+      yield* first.desired(state(1, yield* wishFor(host, tiny, { cores: 2 })))
+      yield* first.kill
+      const path = "/state/accepted-desired.json"
+      const disk = new Map([...first.model.present(), [path, new TextEncoder().encode("{")] as const])
+      const agent = yield* host.boot(disk, { model: makeModel(disk) })
+      yield* Effect.repeatN(turn(agent), 3)
+      expect(yield* host.writes).toEqual([])
+      expect(toldBy(agent)).toEqual([
+        expect.stringMatching(
+          /^desired\.blocked not done: the desired state: nothing is begun for it, as something can't be read: .*accepted-desired\.json/
+        )
+      ])
+    }).pipe(Effect.provide(onHost)))
+})
