@@ -63,8 +63,8 @@ export const bugs = [
     invariant: "I6",
     changes: [{
       file: "packages/reconciler/src/plan/Matching.ts",
-      line: "const [found, ...others] = index.guests.get(textOf(key)) ?? []",
-      instead: "const [found, ...others] = index.guests.get(textOf(key)) ?? [...index.guests.values()][0] ?? []"
+      line: "const all = index.guests.get(textOf(key)) ?? nobody",
+      instead: "const all = index.guests.get(textOf(key)) ?? [...index.guests.values()][0] ?? nobody"
     }]
   },
   {
@@ -193,6 +193,33 @@ export const bugs = [
       file: "packages/hub-client/src/HubClient.ts",
       line: "const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(body) }",
       instead: "const signature = sign === undefined ? {} : { [signatureHeader]: yield* sign(body.slice(1)) }"
+    }]
+  },
+  {
+    name: "does nothing twice, however often it is undone",
+    invariant: "converges",
+    changes: [{
+      file: "packages/reconciler/src/pursuit/Attempts.ts",
+      line: "return ended !== null && now >= ended && now - ended < listAge",
+      instead: "return ended !== null"
+    }]
+  },
+  {
+    name: "never lets go of a guest that it worked on",
+    invariant: "converges",
+    changes: [{
+      file: "packages/reconciler/src/pursuit/Pursuit.ts",
+      line: "underWay.delete(whom)",
+      instead: ""
+    }]
+  },
+  {
+    name: "does not look again at what no list shows",
+    invariant: "converges",
+    changes: [{
+      file: "packages/reconciler/src/GuestReadings.ts",
+      line: ".slice(0, Math.ceil(rows.length / sweepCycles))",
+      instead: ".slice(0, 0)"
     }]
   }
 ]

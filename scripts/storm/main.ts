@@ -1,6 +1,7 @@
+import type { Violation } from "@felhom/storm/Ledger"
 import { type Found, replay, storm } from "@felhom/storm/Storm"
 
-const usage = `storm [--schedules N] [--seed S] [--until-one] [--whole]
+const usage = `storm [--schedules N] [--seed S] [--until-one] [--until INVARIANT] [--whole]
 
 Runs the whole agent on a virtual clock against the simulated Proxmox and a hub, with faults, crashes, lies and people, and
 holds every invariant of docs/architecture.md after each step. 64 seeds share a world, in which one schedule follows on the other.
@@ -9,6 +10,7 @@ holds every invariant of docs/architecture.md after each step. 64 seeds share a 
   --seed S        the first schedule's seed; one alone is played line by line, and is the same each time: those before it in its
                   world go first, without a word
   --until-one     ends with the first violation
+  --until NAME    ends with the first violation of that invariant, such as I4 or converges
   --whole         shows a schedule that went wrong as it was, and not what of it is enough
 
 It ends with 1 if there was a violation.`
@@ -23,16 +25,25 @@ const numberAfter = (name: string, text: string | undefined): number =>
     ? Number(text)
     : wrong(`${name} takes a whole number, not ${text ?? "nothing"}`)
 
+const invariantAfter = (name: string, text: string | undefined): Violation["invariant"] => {
+  const [, number] = /^I(\d{1,2})$/.exec(text ?? "") ?? []
+  if (text === "converges") return text
+  return number === undefined
+    ? wrong(`${name} takes an invariant, such as I4 or converges, not ${text ?? "nothing"}`)
+    : `I${Number(number)}`
+}
+
 const wantedFrom = (texts: ReadonlyArray<string>) => {
   let schedules: number | undefined
   let seed: number | undefined
-  let untilOne = false
+  let untilOne: boolean | Violation["invariant"] = false
   let shrinks = true
   for (let at = 0; at < texts.length; at++) {
     const text = texts[at]
     if (text === "--schedules") schedules = numberAfter(text, texts[++at])
     else if (text === "--seed") seed = numberAfter(text, texts[++at])
     else if (text === "--until-one") untilOne = true
+    else if (text === "--until") untilOne = invariantAfter(text, texts[++at])
     else if (text === "--whole") shrinks = false
     else if (text === "--help") {
       console.log(usage)

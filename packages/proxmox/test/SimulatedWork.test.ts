@@ -63,6 +63,40 @@ describe("on a simulated host", () => {
       expect((yield* client.storageContent(local, { content: "backup" })).rows).toEqual([])
     })).pipe(Effect.provide(host())))
 
+  it.effect("a machine's archive becomes a machine of its own, and what can't be is refused with its kind", () =>
+    passing(Effect.gen(function*() {
+      const [client, sim] = [yield* ProxmoxClient, yield* PveSim]
+      const [original, made] = [200, 300].map((vmid) => ({ type: "qemu" as const, vmid: Vmid.make(vmid) }))
+      if (original === undefined || made === undefined) return
+      expect(yield* ended(client.backUp(original, { storage: local }))).toBe("ok")
+      const [row] = (yield* client.storageContent(local, { content: "backup", vmid: original.vmid })).rows
+      const archive = Volid.make(row?.volid ?? "none:")
+      const restore = {
+        archive,
+        storage: ctstore,
+        freshAddresses: true,
+        network: { net0: "e1000,bridge=vmbr0" },
+        shape: { name: "shop", memory: 512, onboot: true, protection: false, tags: ["b", "a"], description: "till" }
+      } as const
+      expect(yield* ended(client.restoreMachine(made.vmid, restore))).toBe("ok")
+      const config = yield* client.guestConfig(made)
+      expect(config).toMatchObject({
+        name: "shop",
+        memory: "512",
+        onboot: 1,
+        protection: 0,
+        tags: "a;b",
+        description: "till",
+        net0: expect.stringMatching(/^e1000=BC:24:11:[0-9A-F:]{8},bridge=vmbr0$/)
+      })
+      expect(config["smbios1"]).not.toBe((yield* client.guestConfig(original))["smbios1"])
+      expect(yield* Effect.flip(client.restoreMachine(made.vmid, restore))).toMatchObject({ reason: "already-exists" })
+      yield* sim.change({ _tag: "file.remove", path: archive })
+      expect(yield* Effect.flip(client.restoreMachine(Vmid.make(301), restore))).toMatchObject({
+        reason: "storage-not-found"
+      })
+    })).pipe(Effect.provide(host())))
+
   it.effect("an archive becomes a guest of its own, which is grown, stopped hard and destroyed", () =>
     passing(Effect.gen(function*() {
       const [client, sim] = [yield* ProxmoxClient, yield* PveSim]

@@ -5,10 +5,11 @@ import { places } from "./Agent.ts"
 import type { Chance } from "./Chance.ts"
 import { archive } from "./Home.ts"
 import { honest } from "./Hub.ts"
+import { cluster, foreign, longSilence, managed, rights, stopped, thinPool, undo } from "./Mishaps.ts"
 import { allowList, type Name, names, revocations } from "./Operators.ts"
 import type { Armed, Stage } from "./Stage.ts"
 import { submit } from "./Submission.ts"
-import { image, wish } from "./Wishing.ts"
+import { image, restored, wish } from "./Wishing.ts"
 
 const minute = 60_000
 const hour = 60 * minute
@@ -39,7 +40,7 @@ export const ruled = (
     bytes(JSON.stringify({
       typ: "felhom/policy/v1",
       signatures: { threshold: rules.threshold },
-      desired: { storages: ["local"], images: { [image]: archive } }
+      desired: { storages: ["local", "thin"], images: { [image]: archive } }
     }))
   )
 }
@@ -165,6 +166,16 @@ const replaced: Act = (stage, chance) => {
   ])))
 }
 
+/** Root strikes somebody who signs off the list, or revokes the key. */
+const strike: Act = (stage, chance) => {
+  const { allowed, revoked } = stage.ledger.rulesNow
+  const name = chance.any([...allowed].filter((one) => !revoked.has(one)))
+  if (name === undefined) return
+  if (chance.is(0.5)) ruled(stage, { revoked: new Set([...revoked, name]) })
+  else ruled(stage, { allowed: new Set([...allowed].filter((one) => one !== name)) })
+  stage.ledger.note(`root takes ${name} out`)
+}
+
 const root: Act = (stage, chance) => {
   const { allowed, revoked } = stage.ledger.rulesNow
   const name = chance.pick<Name>(["anna", "ben", "cora"])
@@ -243,6 +254,17 @@ export const acts: { readonly [name: string]: { readonly weight: number; readonl
   clock: { weight: 5, act: clock },
   person: { weight: 12, act: person },
   replaced: { weight: 3, act: replaced },
-  root: { weight: 10, act: root },
+  root: { weight: 8, act: root },
+  strike: { weight: 3, act: strike },
+  hold: { weight: 3, act: hold },
+  thinPool: { weight: 2, act: thinPool },
+  managed: { weight: 2, act: managed },
+  cluster: { weight: 2, act: cluster },
+  restored: { weight: 1, act: restored },
+  undo: { weight: 5, act: undo },
+  stopped: { weight: 5, act: stopped },
+  foreign: { weight: 4, act: foreign },
+  rights: { weight: 2, act: rights },
+  longSilence: { weight: 0.2, act: longSilence },
   way: { weight: 9, act: way }
 }

@@ -1,6 +1,7 @@
 import * as Console from "@felhom/pve-sim/Console"
 import { Effect } from "effect"
 import { honest } from "./Hub.ts"
+import { mended } from "./Mishaps.ts"
 import type { Armed, Stage } from "./Stage.ts"
 
 /** Whoever sees that a disk failed under it starts the agent anew: its stores take nothing until then. */
@@ -24,6 +25,7 @@ export const calmDown = (stage: Stage): void => {
     for (const name of ["pvedaemon", "pmxcfs"] as const) {
       yield* Console.apply(stage.machine, { _tag: "service.set", name, running: true })
     }
+    for (const change of mended(stage)) yield* Effect.ignore(Console.apply(stage.machine, change))
     for (const { vmid } of stage.machine.guests.values()) {
       yield* Console.apply(stage.machine, { _tag: "guest.set", vmid, key: "lock", value: null })
     }

@@ -129,10 +129,12 @@ export const wordOn = ({ hub }: Stage, { guest, key }: Unmet): Word => {
   const named = key === "power" ? /: (?:start|shut down)|can't be as wished/ : new RegExp(
     `: (?:change|grow) ${key}\\b|can't be as wished|: make\\b`
   )
+  const [type = "", vmid = ""] = guest.split("/")
+  const spoken = new RegExp(`it is ${type === "lxc" ? "CT" : "VM"} ${vmid}, which another entry wishes for`)
   const line = lines.find(({ reason, subject }) =>
     subject === "host"
-      ? reason.startsWith("the desired state") && !isUntrue(reason)
-      : subject === guest && named.test(reason) && !isUntrue(reason)
+      ? (reason.startsWith("the desired state") || spoken.test(reason)) && !isUntrue(reason)
+      : spoken.test(reason) || (subject === guest && named.test(reason) && !isUntrue(reason))
   )
   if (line !== undefined) {
     const again = /it is tried again at (\S+)$/.exec(line.reason)?.[1]

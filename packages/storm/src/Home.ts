@@ -8,13 +8,33 @@ import { Effect, Exit, Scope } from "effect"
 export const tokenId = "felhom-agent@pve!agent"
 export const secret = "5ec2e7aa-bbbb-4ccc-dddd-eeeeeeeeeeee"
 export const node = "home"
+export const peer = "cellar"
 /** What new containers are made from. */
 export const archive = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
 
 const user = "felhom-agent@pve"
-const granted = { roleid: "FelhomAgent", propagate: 1, path: "/" }
+/** What the agent's user and token may do, and where. */
+export const granted = { roleid: "FelhomAgent", propagate: 1, path: "/" }
 
-const container = (vmid: number, name: string, storage: string, hwaddr: string): string =>
+/** A backup of 101 that nobody may just delete, and one that somebody may. */
+const backup = (at: string, ctime: number, isProtected: boolean) => ({
+  volid: `local:backup/vzdump-lxc-101-2027_01_${at}-02_00_00.tar.zst`,
+  content: "backup",
+  format: "tar.zst",
+  size: 2_100_000,
+  ctime,
+  vmid: 101,
+  subtype: "lxc",
+  protected: isProtected ? 1 : 0
+})
+
+const container = (
+  vmid: number,
+  name: string,
+  storage: string,
+  hwaddr: string,
+  more: ReadonlyArray<string> = []
+): string =>
   [
     "arch: amd64",
     "cores: 1",
@@ -26,8 +46,17 @@ const container = (vmid: number, name: string, storage: string, hwaddr: string):
     `rootfs: ${storage}:${vmid}/vm-${vmid}-disk-0.raw,size=1G`,
     "swap: 0",
     "unprivileged: 1",
+    ...more,
     ""
   ].join("\n")
+
+/** A snapshot of 102, as it was a day before. */
+const before = [
+  "parent: before",
+  "",
+  "[before]",
+  container(102, "files", "ctstore", "BC:24:11:00:01:02", ["snaptime: 1799913600"]).trimEnd()
+]
 
 const machine = [
   "boot: order=scsi0",
@@ -42,40 +71,59 @@ const machine = [
 
 const gib = 1024 ** 3
 
-/** Somebody's home: two containers and a virtual machine on two storages. */
-const home: World = Effect.runSync(decodeWorld({
-  node,
-  node_ip: "192.168.1.10",
-  timezone: "Europe/Budapest",
-  version: { version: "9.2.11", release: "9.2", repoid: "0123456789abcdef" },
-  taken_at_unix: { time: 1_800_000_000, localtime: 1_800_003_600 },
-  guests: [
-    { vmid: 101, type: "lxc", status: "running", config_file: container(101, "photos", "local", "BC:24:11:00:01:01") },
-    { vmid: 102, type: "lxc", status: "running", config_file: container(102, "files", "ctstore", "BC:24:11:00:01:02") },
-    { vmid: 200, type: "qemu", status: "running", config_file: machine }
-  ],
-  storages: [
-    { storage: "local", type: "dir", path: "/var/lib/vz", content: "backup,rootdir,images,vztmpl" },
-    { storage: "ctstore", type: "btrfs", path: "/mnt/ctstore", content: "images,rootdir" }
-  ],
-  storage_status: [
-    { storage: "local", total: 200 * gib, used: 20 * gib, avail: 180 * gib, active: 1 },
-    { storage: "ctstore", total: 100 * gib, used: 10 * gib, avail: 90 * gib, active: 1 }
-  ],
-  storage_content: {
-    local: [{
-      format: "tgz",
-      size: 1_071_310,
-      content: "vztmpl",
-      ctime: 1_795_304_787,
-      volid: archive
-    }]
-  },
-  roles: { FelhomAgent: agentPrivileges },
-  acl: [{ ...granted, type: "user", ugid: user }, { ...granted, type: "token", ugid: tokenId }],
-  users: [{ userid: user }, { userid: "root@pam", "realm-type": "pam" }],
-  tokens: [{ tokenid: tokenId }]
-}, "the storm's home"))
+/** Somebody's home: two containers and a virtual machine on three storages, with backups and a snapshot. */
+const homeWith = (peers: ReadonlyArray<object>): World =>
+  Effect.runSync(decodeWorld({
+    node,
+    peers,
+    node_ip: "192.168.1.10",
+    timezone: "Europe/Budapest",
+    version: { version: "9.2.11", release: "9.2", repoid: "0123456789abcdef" },
+    taken_at_unix: { time: 1_800_000_000, localtime: 1_800_003_600 },
+    guests: [
+      {
+        vmid: 101,
+        type: "lxc",
+        status: "running",
+        config_file: container(101, "photos", "local", "BC:24:11:00:01:01", [
+          "mp0: thin:vm-101-disk-1,mp=/data,size=1G"
+        ])
+      },
+      {
+        vmid: 102,
+        type: "lxc",
+        status: "running",
+        config_file: container(102, "files", "ctstore", "BC:24:11:00:01:02", before)
+      },
+      { vmid: 200, type: "qemu", status: "running", config_file: machine }
+    ],
+    storages: [
+      { storage: "local", type: "dir", path: "/var/lib/vz", content: "backup,rootdir,images,vztmpl" },
+      { storage: "ctstore", type: "btrfs", path: "/mnt/ctstore", content: "images,rootdir" },
+      { storage: "thin", type: "lvmthin", vgname: "pve", thinpool: "data", content: "images,rootdir" }
+    ],
+    storage_status: [
+      { storage: "local", total: 200 * gib, used: 20 * gib, avail: 180 * gib, active: 1 },
+      { storage: "ctstore", total: 100 * gib, used: 10 * gib, avail: 90 * gib, active: 1 },
+      { storage: "thin", total: 50 * gib, used: 5 * gib, avail: 45 * gib, active: 1 }
+    ],
+    storage_content: {
+      local: [
+        { format: "tgz", size: 1_071_310, content: "vztmpl", ctime: 1_795_304_787, volid: archive },
+        backup("10", 1_799_542_800, true),
+        backup("14", 1_799_888_400, false)
+      ]
+    },
+    roles: { FelhomAgent: agentPrivileges },
+    acl: [{ ...granted, type: "user", ugid: user }, { ...granted, type: "token", ugid: tokenId }],
+    users: [{ userid: user }, { userid: "root@pam", "realm-type": "pam" }],
+    tokens: [{ tokenid: tokenId }]
+  }, "the storm's home"))
+
+const alone = homeWith([])
+const clustered = homeWith([{ name: peer, ip: "192.168.1.11" }])
+/** One home in so many has a second host, which shares its configuration. */
+const oneInCluster = 8
 
 /** The host as it stands before anything happens, with what is to go wrong with its Proxmox. Its tasks live in the scope. */
 export const makeHome = (
@@ -83,9 +131,10 @@ export const makeHome = (
   seed: number
 ): { readonly make: Effect.Effect<Machine>; readonly close: Effect.Effect<void> } => {
   const scope = Effect.runSync(Scope.make())
+  const world = seed % oneInCluster === 3 ? clustered : alone
   return {
     make: Scope.extend(
-      makeMachine({ world: home, speed: 1, secrets: { [tokenId]: secret }, roles: {}, faults, seed }),
+      makeMachine({ world, speed: 1, secrets: { [tokenId]: secret }, roles: {}, faults, seed }),
       scope
     ),
     close: Scope.close(scope, Exit.void)

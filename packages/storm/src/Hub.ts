@@ -46,6 +46,12 @@ export class Hub {
   lies: Lies = honest
   /** Seconds that it asks for between reports. */
   interval: number
+  /** The incarnation of its store. */
+  epoch = "e".repeat(32)
+  /** Of the last document that it made in this incarnation. */
+  version = 0
+  /** Of the guests that operators wished to be made. */
+  readonly keys: Array<string> = []
   /** The documents of desired states, as they were in force one after the other, in base64. */
   readonly wished: Array<string> = []
   /** Documents of the same versions that nobody applied. */
@@ -75,6 +81,12 @@ export class Hub {
     this.interval = interval
   }
 
+  /** Its store is put back to what it was before anything: it counts anew, as another one. */
+  restored(epoch: string): void {
+    this.epoch = epoch
+    this.version = 0
+  }
+
   submit(payload: string, signed: SignedBytes): void {
     this.#submitted = [...this.#submitted, { payload, signed }]
   }
@@ -84,6 +96,12 @@ export class Hub {
     this.#old = [...this.#old, ...this.#submitted].filter(({ payload }) => isKnown(payload))
     this.#submitted = []
     this.#floor = this.#acked
+    const held = this.trust?.desired
+    // Nobody let the hosts follow the other store, so it is the one before that is put back.
+    if (held !== null && held !== undefined && held.epoch !== this.epoch) {
+      this.epoch = held.epoch
+      this.version = held.version
+    }
   }
 
   /** Everything that was submitted has come to an end, as far as this hub knows. */

@@ -20,7 +20,12 @@ export interface Plan {
   readonly actions: ReadonlyArray<Action>
 }
 
-const faultKinds: ReadonlyArray<object> = [
+interface FaultKind {
+  readonly _tag: string
+  readonly [key: string]: unknown
+}
+
+const faultKinds: readonly [FaultKind, ...ReadonlyArray<FaultKind>] = [
   { _tag: "answer", status: 596, when: "after" },
   { _tag: "answer", status: 595, when: "before" },
   { _tag: "answer", status: 500, message: "no quorum", when: "before" },
@@ -40,10 +45,11 @@ const faultKinds: ReadonlyArray<object> = [
 const decodeRule = Schema.decodeUnknownSync(FaultRule)
 
 const ruleOf = (chance: Chance): FaultRule => {
-  const fault = chance.any(faultKinds)
+  const fault = chance.pick(faultKinds)
   return decodeRule({
     ...(chance.is(0.5) ? { method: chance.pick(["POST", "DELETE"]) } : {}),
-    skip: chance.below(12),
+    // Requests are many, and a schedule has a task or two.
+    skip: fault._tag === "task" ? chance.below(2) : chance.below(12),
     times: chance.between(1, 3),
     chance: chance.is(0.5) ? 1 : 0.3,
     fault
@@ -65,16 +71,41 @@ const nameBy = (chance: Chance): string => {
 /** Things that go together, in their order: by chance alone they seldom would. */
 const themes: readonly [ReadonlyArray<string>, ...ReadonlyArray<ReadonlyArray<string>>] = [
   [],
-  ["crash"],
-  ["crash"],
+  ["submit"],
   ["root", "submit"],
   ["root", "submit", "root"],
+  ["strike", "submit"],
+  ["strike", "submit", "submit"],
   ["submit", "takenOver"],
+  ["submit", "submit", "takenOver"],
+  ["hold", "submit", "submit"],
+  ["submit", "stopped"],
   ["wish", "person"],
+  ["wish", "undo"],
+  ["wish", "undo", "undo"],
   ["wish", "replaced"],
   ["wish", "wish", "takenOver"],
-  ["wish", "crash"]
+  ["wish", "thinPool"],
+  ["wish", "managed"],
+  ["wish", "cluster"],
+  ["wish", "rights"],
+  ["wish", "foreign"],
+  ["wish", "stopped"],
+  ["restored", "submit", "wish"],
+  ["wish", "restored", "submit", "wish"]
 ]
+
+/** With a crash, as often as not. */
+const crashing: readonly [ReadonlyArray<string>, ...ReadonlyArray<ReadonlyArray<string>>] = [
+  ["crash"],
+  ["submit", "crash"],
+  ["crash", "submit"],
+  ["submit", "crash", "submit"],
+  ["wish", "crash"],
+  ["wish", "crash", "wish"],
+  ["wish", "submit", "crash"]
+]
+const crashes = 0.4
 
 /** What the seed comes to. */
 export const planOf = (seed: number): Plan => {
@@ -82,7 +113,7 @@ export const planOf = (seed: number): Plan => {
   const interval = chance.pick([15, 30, 60])
   const lasts = chance.between(1, 2) * interval * 1000
   const first = (): Action => ({ at: 1000 + chance.below(lasts / 2), name: "submit", seed: chance.below(2 ** 32) })
-  const theme = chance.pick(themes)
+  const theme = chance.pick(chance.is(crashes) ? crashing : themes)
   const times = theme.map(() => chance.below(lasts)).sort((one, other) => one - other)
   const actions = [
     ...theme.map((name, at): Action => ({ at: times[at] ?? 0, name, seed: chance.below(2 ** 32) })),

@@ -8,8 +8,8 @@ export interface Wanted {
   readonly schedules: number
   /** The first schedule's; the others have those after it. */
   readonly seed: number
-  /** Ends with the first violation of any invariant. */
-  readonly untilOne: boolean
+  /** Ends with the first violation of any invariant, or of the one that is named. */
+  readonly untilOne: boolean | Violation["invariant"]
   /** Leaves out of what goes wrong whatever it goes wrong without; that takes some dozen runs of it. */
   readonly shrinks: boolean
 }
@@ -78,8 +78,9 @@ export const storm = (
     told(done, result)
     if (result.violation === undefined) continue
     violations += 1
-    if (found.length < mostShrunk) found.push(lookedInto(now, result.violation, disk, shrinks))
-    if (untilOne) break
+    const isLast = untilOne === true || untilOne === result.violation.invariant
+    if (found.length < mostShrunk || isLast) found.push(lookedInto(now, result.violation, disk, shrinks))
+    if (isLast) break
   }
   course.end()
   return { schedules: done, found, violations, ...sums }

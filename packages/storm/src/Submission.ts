@@ -36,44 +36,71 @@ export const shownGuests = (hub: Hub) =>
     }]
   })
 
-/** What an operator may want of this host, as far as its report shows. */
-const wishes = (stage: Stage, chance: Chance): object | undefined => {
-  const { hub } = stage
-  const anyway = { acceptNoProvenBackup: true }
-  const guest = chance.any(shownGuests(hub))
+type Wish = object | undefined
+
+/** What is done to the agent itself, as far as its report gives a reason for it. */
+const ofAgent = ({ hub }: Stage, chance: Chance): Wish => {
+  const { trust } = hub
+  if (trust === undefined) return undefined
+  if (trust.hold !== null && trust.hold !== undefined) {
+    return { op: "hold.release", target: {}, expect: { since: trust.hold.since }, params: {} }
+  }
+  const held = trust.desired
+  if (hub.epoch !== (held?.epoch ?? hub.epoch)) {
+    const { epoch = null, version = 0 } = held ?? {}
+    return { op: "desired.accept_epoch", target: { epoch: hub.epoch }, expect: { epoch, version }, params: {} }
+  }
+  return chance.is(0.3)
+    ? { op: "store.reanchor", target: {}, expect: { storeSeq: trust.storeSeq }, params: {} }
+    : undefined
+}
+
+const ofVolumes = ({ hub }: Stage, chance: Chance): Wish => {
+  const backup = chance.any(backupsIn(hub.report?.sections.backup))
+  if (chance.is(0.1)) {
+    return { op: "storage.remove", target: { storage: "ctstore" }, expect: { type: "btrfs" }, params: {} }
+  }
+  return backup === undefined ? undefined : {
+    op: backup.protected ? "backup.unprotect" : "backup.delete",
+    target: { volid: backup.volid },
+    expect: { size: backup.size ?? 0, createdAt: backup.createdAt },
+    params: {}
+  }
+}
+
+const ofSnapshots = ({ hub }: Stage, chance: Chance): Wish => {
   const snapshot = chance.any(
     shownGuests(hub).flatMap((one) => one.snapshots.map(({ name, takenAt }) => ({ one, name, takenAt })))
   )
-  const backup = chance.any(backupsIn(hub.report?.sections.backup))
-  const { trust } = hub
-  const kind = chance.below(10)
-  if (kind === 0 && trust?.hold !== null && trust?.hold !== undefined) {
-    return { op: "hold.release", target: {}, expect: { since: trust.hold.since }, params: {} }
+  return snapshot === undefined ? undefined : {
+    op: chance.is(0.7) ? "snapshot.delete" : "guest.rollback",
+    target: { guest: snapshot.one.ref, snapshot: snapshot.name },
+    expect: { ...snapshot.one.expect, takenAt: snapshot.takenAt ?? 0 }
   }
-  if (kind === 1 && backup !== undefined) {
-    return {
-      op: backup.protected ? "backup.unprotect" : "backup.delete",
-      target: { volid: backup.volid },
-      expect: { size: backup.size ?? 0, createdAt: backup.createdAt },
-      params: {}
-    }
-  }
-  if (kind === 2 && trust !== undefined && chance.is(0.5)) {
-    return { op: "store.reanchor", target: {}, expect: { storeSeq: trust.storeSeq }, params: {} }
-  }
-  if (kind <= 5 && snapshot !== undefined) {
-    const { name, one, takenAt } = snapshot
-    return {
-      op: chance.is(0.7) ? "snapshot.delete" : "guest.rollback",
-      target: { guest: one.ref, snapshot: name },
-      expect: { ...one.expect, takenAt: takenAt ?? 0 }
-    }
-  }
+}
+
+const ofGuests = ({ hub }: Stage, chance: Chance): Wish => {
+  const guest = chance.any(shownGuests(hub))
   if (guest === undefined) return undefined
   const { expect, ref } = guest
   return chance.is(0.5)
     ? { op: "guest.stop_hard", target: { guest: ref }, expect, params: {} }
-    : { op: "guest.destroy", target: { guest: ref }, expect, params: { unreferencedDisks: false, ...anyway } }
+    : {
+      op: "guest.destroy",
+      target: { guest: ref },
+      expect,
+      params: { unreferencedDisks: false, acceptNoProvenBackup: true }
+    }
+}
+
+/** What an operator may want of this host, as far as its report shows. */
+const wishes = (stage: Stage, chance: Chance): Wish => {
+  const kind = chance.below(10)
+  const { trust } = stage.hub
+  const isAsked = trust?.hold != null || (trust?.desired != null && trust.desired.epoch !== stage.hub.epoch)
+  if (kind === 0 || (isAsked && kind < 6)) return ofAgent(stage, chance) ?? ofGuests(stage, chance)
+  if (kind === 1) return ofVolumes(stage, chance) ?? ofGuests(stage, chance)
+  return (kind <= 3 ? ofSnapshots(stage, chance) : undefined) ?? ofGuests(stage, chance)
 }
 
 const paramsOf = (wish: object): object =>
@@ -83,6 +110,8 @@ const paramsOf = (wish: object): object =>
 const signersFor = (stage: Stage, chance: Chance): ReadonlyArray<Name> => {
   const { allowed, revoked, threshold } = stage.ledger.rulesNow
   const good = names.filter((name) => allowed.has(name) && !revoked.has(name))
+  const once = names.filter((name) => stage.ledger.rules.some((rules) => rules.allowed.has(name)))
+  const out = once.filter((name) => !good.includes(name))
   switch (chance.below(10)) {
     case 0:
       return ["mallory"]
@@ -91,7 +120,8 @@ const signersFor = (stage: Stage, chance: Chance): ReadonlyArray<Name> => {
     case 2:
     case 3:
     case 4:
-      return revoked.size === 0 ? good.slice(0, threshold) : names.filter((name) => revoked.has(name))
+      // Whoever may not sign any more still has the key.
+      return out.length === 0 ? good.slice(0, threshold) : out
     case 5:
       return Array.from({ length: threshold }, () => good[0] ?? "anna")
     default:

@@ -25,15 +25,28 @@ const settings = (chance: Chance, type: "lxc" | "qemu"): object => ({
   ...(chance.is(0.2) ? { description: `wished ${chance.below(100)}` } : {}),
   ...(chance.is(0.2) ? { onboot: chance.is(0.5) } : {}),
   ...(chance.is(0.1) ? { protection: true } : {}),
-  ...(chance.is(0.2) ? { volumes: { [type === "lxc" ? "rootfs" : "scsi0"]: chance.pick([1, 2, 4, 150]) } } : {})
+  ...(chance.is(0.2)
+    ? {
+      volumes: { [type === "lxc" ? chance.pick(["rootfs", "rootfs", "mp0"]) : "scsi0"]: chance.pick([1, 2, 4, 150]) }
+    }
+    : {})
 })
 
-const made = (chance: Chance): object => ({
+/** The key of one that was wished for before, or a new one. */
+const keyFor = ({ hub }: Stage, chance: Chance): string => {
+  const known = chance.is(0.5) ? chance.any(hub.keys) : undefined
+  if (known !== undefined) return known
+  const key = chance.hex(32)
+  hub.keys.push(key)
+  return key
+}
+
+const made = (stage: Stage, chance: Chance): object => ({
   guest: {
     type: "lxc",
-    identity: { hwaddrs: [], volumes: [], smbiosUuid: null, key: chance.pick(["a", "b"]).repeat(32) }
+    identity: { hwaddrs: [], volumes: [], smbiosUuid: null, key: keyFor(stage, chance) }
   },
-  make: { image, storage: "local" },
+  make: { image, storage: chance.pick(["local", "local", "thin"]) },
   power: "running",
   name: "made",
   cores: 1,
@@ -48,7 +61,7 @@ export const documentOf = (stage: Stage, { guests, version }: Wish): string => {
     typ: desiredType,
     host: stage.hub.report?.host.id,
     hostEpoch: stage.hub.report?.host.epoch,
-    epoch: "e".repeat(32),
+    epoch: stage.hub.epoch,
     version,
     issued: now,
     expires: now + hour,
@@ -61,15 +74,16 @@ export const documentOf = (stage: Stage, { guests, version }: Wish): string => {
 export const wish: Act = (stage, chance) => {
   const { hub, ledger, machine } = stage
   if (hub.report === undefined) return
+  hub.version += 1
   const guests = shownGuests(hub).filter(() => chance.is(0.6))
   const wished: Wish = {
-    version: hub.wished.length + 1,
+    version: hub.version,
     guests: [
       ...guests.map(({ expect, ref }) => ({
         guest: { type: ref.type, identity: expect.identity },
         ...settings(chance, ref.type)
       })),
-      ...(chance.is(0.2) ? [made(chance)] : [])
+      ...(chance.is(0.2) ? [made(stage, chance)] : [])
     ]
   }
   hub.wished.push(documentOf(stage, wished))
@@ -77,4 +91,10 @@ export const wish: Act = (stage, chance) => {
   hub.forged.push(documentOf(stage, { ...wished, guests: wished.guests.slice(1) }))
   for (const { expect } of guests) hub.named.add(JSON.stringify([...expect.identity.volumes].sort()))
   ledger.note(`version ${wished.version} is wished: ${JSON.stringify(wished.guests)} of ${machine.guests.size} guests`)
+}
+
+/** The hub's store is lost, and an old copy of it put in its place. */
+export const restored: Act = ({ hub, ledger }, chance) => {
+  hub.restored(chance.hex(32))
+  ledger.note(`the hub begins anew as ${hub.epoch}`)
 }

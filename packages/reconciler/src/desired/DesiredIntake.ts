@@ -40,6 +40,8 @@ type Needs = DesiredStore | TrustNews | Crypto
 /** How many are taken: each is written to the disk, and a hub that has another every few seconds would wear it out. */
 const takes = { atOnce: 10, perMinute: 2 } as const
 const toldRefusals = { atOnce: 20, perMinute: 10 } as const
+/** That more come than are taken is news once an hour, whichever they are. */
+const toldFloods = { atOnce: 1, perMinute: 1 / 60 } as const
 const longestText = Math.ceil(longestDesired / 3) * 4
 
 interface Come {
@@ -109,16 +111,17 @@ export const make = (here: DesiredHost): Effect.Effect<typeof DesiredIntake.Serv
     const crypto = yield* Crypto
     const mayTake = yield* makeRateCap(takes)
     const mayTell = yield* makeRateCap(toldRefusals)
+    const mayTellOfFlood = yield* makeRateCap(toldFloods)
     const told = makeOnce()
     const audited = makeOnce()
 
     const refused = (error: DesiredRefused, key: string) =>
       Effect.gen(function*() {
         if (told.has(key)) return
-        if (error.reason === "rate" || !(yield* mayTell)) {
+        if (!(yield* error.reason === "rate" ? mayTellOfFlood : mayTell)) {
           return yield* Effect.logDebug("a desired state is refused", error.message)
         }
-        told.add(key)
+        if (error.reason !== "rate") told.add(key)
         yield* news.desiredRefused(error)
       })
 

@@ -78,6 +78,8 @@ export const machineTrouble = (
   const reaching = Object.entries(config).find(([key, value]) => reachesBeyond(key, rawText(value) ?? ""))
   if (reaching !== undefined) return `it has ${reaching[0]}, which reaches beyond it`
   if (Form.onOff(config["template"]) === "1") return "it is a template"
+  const strange = Object.keys(config).find((key) => /^unused\d+$/.test(key))
+  if (strange !== undefined) return `it has ${strange}, a volume that its number had from before`
   const drives = drivesOf(config)
   const foreign = ownDrives(ref, drives)
   if (foreign !== undefined || order === undefined) return foreign

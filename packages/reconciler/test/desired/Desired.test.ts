@@ -115,16 +115,23 @@ describe("a desired state is refused, told once, and the one before stands", () 
       expect(yield* audited(agent)).toBe(2)
     }).pipe(Effect.provide(onHost)))
 
-  it.effect("for a while, when there is another one all the time, and no event is made of that", () =>
+  it.effect("for a while, when there is another one all the time, which is told once an hour", () =>
     Effect.gen(function*() {
       const host = yield* makeHost
       const agent = yield* host.boot()
       for (let version = 1; version <= 50; version += 1) yield* agent.desired(desired(version))
       expect((yield* desiredNow(agent)).held?.version).toBe(10)
-      expect(agent.events).toEqual([])
+      const flood =
+        /^desired\.refused .*refused \(rate\): too many came in a short time; it is looked at again in a minute$/
+      expect(agent.messages()).toEqual([expect.stringMatching(flood)])
       yield* minutes(1)
       yield* agent.desired(desired(50))
       expect((yield* desiredNow(agent)).held?.version).toBe(50)
+      for (let hour = 1; hour <= 2; hour += 1) {
+        yield* TestClock.adjust("1 hour")
+        for (let more = 1; more <= 50; more += 1) yield* agent.desired(desired(hour * 100 + more))
+        expect(agent.messages()).toHaveLength(1 + hour)
+      }
     }).pipe(Effect.provide(onHost)))
 
   it.effect("with every way to say destroy, as there is none", () =>

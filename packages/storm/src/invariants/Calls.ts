@@ -38,14 +38,12 @@ const isOwn = ({ ledger }: Stage, { op, target }: Destruction): boolean => {
   return op === "guest.destroy" && ledger.made.has(vmid) && !ledger.started.has(vmid)
 }
 
-/** Of ops that share a nonce the host takes one, and writes down which: that one is what it does. */
+/** Those that the host wrote down as taken on: of ops that share a nonce it is one, and what is done is done for that. */
 const taken = ({ disk }: Stage, candidates: ReadonlyArray<KnownOp>): ReadonlyArray<KnownOp> => {
-  if (candidates.length < 2) return candidates
-  const kept = disk.certain(journal)
-  if (kept === undefined) return candidates
+  const kept = candidates.length === 0 ? undefined : disk.certain(journal)
+  if (kept === undefined) return []
   const bytes = Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength)
-  const accepted = candidates.filter(({ signed }) => bytes.includes(signed.payload))
-  return accepted.length === 0 ? candidates : accepted
+  return candidates.filter(({ signed }) => bytes.includes(signed.payload))
 }
 
 /** Of two that are as good it is the one whose nonce was spent last: a call follows at once, or never. */
@@ -63,10 +61,12 @@ const judged = (stage: Stage, asked: Asked): void => {
   const candidates = [...ledger.ops.values()].filter(({ op }) =>
     op.op === destruction.op && targetOf(op) === destruction.target
   )
-  const found = taken(stage, candidates).map((op) => ({ op, wrong: wrongs(stage, op, asked) }))
+  const accepted = taken(stage, candidates)
+  const found = (accepted.length === 0 ? candidates : accepted).map((op) => ({ op, wrong: wrongs(stage, op, asked) }))
     .sort((one, other) => one.wrong.length - other.wrong.length || spentAt(other.op) - spentAt(one.op))
   const [best] = found
-  if (best === undefined) {
+  // What was signed at some time and never taken on is nothing that the call could be for, unless nothing is wrong with it.
+  if (best === undefined || (accepted.length === 0 && best.wrong.length > 0)) {
     return ledger.violated("I1", `${what}: nobody signed ${destruction.op} of ${destruction.target}`)
   }
   best.op.calls.push(ledger.here)

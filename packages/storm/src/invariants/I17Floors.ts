@@ -1,4 +1,5 @@
 import { bytesOf } from "@felhom/pve-sim/Guest"
+import { poolOf } from "@felhom/pve-sim/ThinPools"
 import type { Asked } from "../Destruction.ts"
 import type { Stage, Watch } from "../Stage.ts"
 
@@ -8,7 +9,7 @@ const gib = 1024 ** 3
 
 /** Where the request takes room, and how much of it in bytes. */
 const takenBy = ({ machine }: Stage, { method, parameters, path }: Asked): readonly [string, number] | undefined => {
-  if (method === "POST" && path.endsWith("/lxc")) {
+  if (method === "POST" && /\/(?:lxc|qemu)$/.test(path)) {
     const [, storage = "", size] = /^([^:,]+):([\d.]+)/.exec(parameters.get("rootfs") ?? "") ?? []
     return [storage, Number(size ?? 0) * gib]
   }
@@ -21,6 +22,14 @@ const takenBy = ({ machine }: Stage, { method, parameters, path }: Asked): reado
   return [current.split(":")[0] ?? "", Math.max(0, after - before)]
 }
 
+/** What it leaves free of a thin pool's metadata. */
+const freeMetadata = 0.2
+
+const hasBooksFull = ({ machine }: Stage, storage: string): boolean => {
+  const pool = poolOf(machine, storage)
+  return pool !== undefined && pool.metadata_size - pool.metadata_used < pool.metadata_size * freeMetadata
+}
+
 /** I17: what this agent makes or grows leaves each storage the room that root's policy keeps free; held against each request. */
 export const watch: Watch = {
   request: (stage, asked) => {
@@ -29,7 +38,11 @@ export const watch: Watch = {
     const [name, bytes] = taken
     const storage = stage.machine.storages.get(name)
     const filled = stage.ledger.filledAt !== undefined && stage.timeline.elapsed - stage.ledger.filledAt < 120_000
-    if (storage === undefined || filled || storage.avail - bytes >= storage.total * freeShare) return
+    if (storage === undefined || filled) return
+    if (hasBooksFull(stage, name)) {
+      stage.ledger.violated("I17", `${asked.path} takes room of ${name}, whose books are full`)
+    }
+    if (storage.avail - bytes >= storage.total * freeShare) return
     stage.ledger.violated("I17", `${asked.path} takes ${bytes} bytes of ${name}, which has ${storage.avail} left`)
   }
 }
