@@ -21,6 +21,10 @@ export const programs = {
     folder: "agent",
     parts: { daemon: "packages/agent/src/RunDaemon.ts", commands: "packages/agent/src/RunCommands.ts" }
   },
+  // The root side: what each verb's unit starts for one connection. None holds a line of HTTP.
+  "root-smart.js": { entry: "packages/agent/src/root/RunSmart.ts", external: [] },
+  "root-mount.js": { entry: "packages/agent/src/root/RunMount.ts", external: [] },
+  "root-pct-create.js": { entry: "packages/agent/src/root/RunPctCreate.ts", external: [] },
   "hub.js": { entry: "packages/hub/src/main.ts", external: ["libsql"] },
   // The hub's thread that writes, which it starts from beside itself.
   "hub-writer.mjs": { entry: "packages/hub/src/hub-writer.mjs", external: ["libsql"] },

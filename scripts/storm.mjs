@@ -16,6 +16,7 @@ main(async () => {
   await progress("building", build)
   const storm = spawn(process.execPath, [
     "--max-semi-space-size=64",
+    "--min-semi-space-size=64",
     join(root, "dist/storm.js"),
     ...process.argv.slice(2)
   ], {

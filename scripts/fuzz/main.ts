@@ -3,6 +3,7 @@ import { fuzzAnswers } from "./AnswerTarget.ts"
 import { answerTargets } from "./AnswerTargets.ts"
 import { agentsDie, powerIsCut } from "./CrashPart.ts"
 import { payloadTargets } from "./PayloadTargets.ts"
+import { rootSideTargets } from "./RootSideTargets.ts"
 import { signatureTargets } from "./SignatureTargets.ts"
 import { differential, sshKeygen } from "./SshKeygen.ts"
 import { fuzz } from "./Target.ts"
@@ -25,7 +26,7 @@ const answers = (runs: number, seed: number) =>
 type Part = (asked: number | undefined, seed: number) => Promise<number>
 
 const parsers: Part = async (asked = usual.parser, seed) => {
-  for (const target of [...signatureTargets(), ...payloadTargets]) {
+  for (const target of [...signatureTargets(), ...payloadTargets, ...rootSideTargets]) {
     const { accepted, refused } = fuzz(target, asked, seed)
     console.log(`${target.name}: ${accepted} taken, ${refused} refused, no fault`)
   }

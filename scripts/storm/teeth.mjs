@@ -49,6 +49,7 @@ const output = (program, { invariant }) =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [
       "--max-semi-space-size=64",
+      "--min-semi-space-size=64",
       program,
       "--schedules",
       String(schedules),

@@ -395,10 +395,11 @@ describe("what is in the way of a wish is waited for, or told, and the rest is d
       const at = yield* wishedHost
       yield* at.policy({ ...making, images: { golden } })
       yield* applied(at, newGuest("golden"))
-      // The restore has just begun, and its answer never comes.
+      // The restore has begun, and its answer never comes.
       const dark = yield* Deferred.make<void>()
       yield* at.meddle((handle) => (request) =>
         request.method === "GET" ? handle(request) : handle(request).pipe(
+          Effect.zipRight(Effect.sleep("100 millis")),
           Effect.zipRight(Effect.orDie(at.change({ _tag: "node.reboot" }))),
           Effect.zipRight(Deferred.succeed(dark, undefined)),
           Effect.zipRight(Effect.never)

@@ -16,6 +16,7 @@ import * as NodeRootSocket from "@felhom/node/NodeRootSocket"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
 import { Privileged } from "@felhom/privileged/Privileged"
 import * as PrivilegedSocket from "@felhom/privileged/PrivilegedSocket"
+import { answerWithinMillis } from "@felhom/privileged/RootExchange"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
 import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import { answerLimitMillis } from "@felhom/proxmox/Transport"
@@ -108,6 +109,12 @@ export const hub: Layer.Layer<HubClient.HubClient, SettingsError | HostKey.HostK
 
 export const crypto: Layer.Layer<Crypto> = NodeCrypto.layer
 
+/**
+ * Beside the agent's own folder, and not in it: systemd hands each socket that it makes there to the agent by its path, so the folder
+ * must not be the agent's to put something else into.
+ */
+const rootSockets = (runtimeDirectory: string): string => `${runtimeDirectory.replace(/\/+$/, "")}-root`
+
 /** The root side, reached over its sockets: this process starts no program. */
 const makeObserver: Effect.Effect<
   Context.Tag.Service<Observer.Observer>,
@@ -117,7 +124,7 @@ const makeObserver: Effect.Effect<
   Effect.provideService(
     Observer.make,
     Privileged,
-    PrivilegedSocket.make(NodeRootSocket.make({ directory, timeout: "20 seconds" }))
+    PrivilegedSocket.make(NodeRootSocket.make({ directory: rootSockets(directory), timeouts: answerWithinMillis }))
   ))
 
 /** What looks at the host. */

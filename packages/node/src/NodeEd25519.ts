@@ -45,9 +45,25 @@ const read = (pem: Redacted.Redacted): Effect.Effect<Ed25519Key, Ed25519KeyError
 export const ed25519PublicKey = (point: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.concat([spkiPrefix, point]), format: "der", type: "spki" })
 
+/** So many points' key objects are kept: more than an operator has signers, and little enough to hold. */
+const mostKept = 64
+
+// To make one of a point takes a good part of what a verification takes, and the same few points come again and again.
+const ofPoints = new Map<string, KeyObject>()
+
+const remembered = (point: Uint8Array): KeyObject => {
+  const name = Buffer.from(point.buffer, point.byteOffset, point.byteLength).toString("latin1")
+  const found = ofPoints.get(name)
+  if (found !== undefined) return found
+  const made = ed25519PublicKey(point)
+  if (ofPoints.size >= mostKept) ofPoints.clear()
+  ofPoints.set(name, made)
+  return made
+}
+
 const verified = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
   try {
-    return verify(null, message, ed25519PublicKey(publicKey), signature)
+    return verify(null, message, remembered(publicKey), signature)
   } catch {
     // OpenSSL does not take these 32 bytes for a key; nothing was signed by it.
     return false

@@ -20,6 +20,11 @@ const reasonOfCode = (code: string | undefined): RootSocketError["reason"] => {
   }
 }
 
+const wordsOf = (path: string, { code, message }: NodeJS.ErrnoException): string =>
+  code === "EACCES"
+    ? `this user may not connect to ${path}: only the one that SocketUser= of its unit names may`
+    : message
+
 const exchangeOver = (
   path: string,
   verb: RootVerb,
@@ -37,7 +42,7 @@ const exchangeOver = (
     let size = 0
     const socket = createConnection({ path })
     socket.on("connect", () => socket.write(Buffer.concat([line, Buffer.of(newline)])))
-    socket.on("error", (error: NodeJS.ErrnoException) => fail(reasonOfCode(error.code), error.message))
+    socket.on("error", (error: NodeJS.ErrnoException) => fail(reasonOfCode(error.code), wordsOf(path, error)))
     socket.on("close", () => {
       clearTimeout(timer)
       fail("closed", "the helper ended without a whole line")
@@ -61,12 +66,12 @@ const exchangeOver = (
 
 export interface RootSocketOptions {
   readonly directory: string
-  readonly timeout: Duration.DurationInput
+  readonly timeouts: { readonly [verb in RootVerb]: Duration.DurationInput }
 }
 
 /**
- * Asks the root helpers through `<directory>/<verb>.sock`, one connection for each exchange. `timeout` is for the whole of it;
- * what the helper then still does is its own affair, so its answer being late says nothing about its work.
+ * Asks the root helpers through `<directory>/<verb>.sock`, one connection for each exchange. A verb's timeout is for the whole of
+ * it; what the helper then still does is its own affair, so its answer being late says nothing about its work.
  */
 export const make = (options: RootSocketOptions): Context.Tag.Service<RootSocket> => ({
   exchange: (verb, line) => {
@@ -83,7 +88,7 @@ export const make = (options: RootSocketOptions): Context.Tag.Service<RootSocket
     // times the look. One that goes in between is found absent by the connection.
     return Effect.suspend(() =>
       existsSync(path)
-        ? exchangeOver(path, verb, bytes, Duration.toMillis(options.timeout))
+        ? exchangeOver(path, verb, bytes, Duration.toMillis(options.timeouts[verb]))
         : new RootSocketError({ verb, reason: "absent", detail: `there is no ${path}` })
     )
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { RootSocket } from "@felhom/domain/port/RootSocket"
 import * as NodeRootSocket from "@felhom/node/NodeRootSocket"
 import { Deferred, type Duration, Effect, type Scope } from "effect"
-import { writeFileSync } from "node:fs"
+import { chmodSync, writeFileSync } from "node:fs"
 import { createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { temporaryFolder } from "./TemporaryFolder.ts"
@@ -23,7 +23,10 @@ const helper = (serve: (socket: Socket) => void): Effect.Effect<string, never, S
 
 const ask = (directory: string, line: string, timeout: Duration.DurationInput = "20 seconds") =>
   Effect.flatMap(RootSocket, (sockets) => sockets.exchange("smart", line)).pipe(
-    Effect.provide(NodeRootSocket.layer({ directory, timeout }))
+    Effect.provide(NodeRootSocket.layer({
+      directory,
+      timeouts: { smart: timeout, mount: "0 millis", "pct-create": "0 millis" }
+    }))
   )
 
 const request = (socket: Socket, then: (line: string) => void): void => {
@@ -78,6 +81,23 @@ describe("an exchange with a root helper", () => {
       const error = yield* Effect.flip(ask(yield* temporaryFolder, "{}"))
       expect(error).toMatchObject({ reason: "absent", verb: "smart" })
       expect(error.message).toContain("felhom-agent-smart.socket")
+    }))
+
+  it.scopedLive("that this user may not have is refused, and it is said who may", () =>
+    Effect.gen(function*() {
+      const directory = yield* helper((socket) => request(socket, (line) => socket.end(`${line}\n`)))
+      chmodSync(directory, 0o755)
+      chmodSync(join(directory, "smart.sock"), 0)
+      // Root may open any; so one who runs the tests as root is somebody else for this one.
+      if (process.getuid?.() === 0) {
+        yield* Effect.acquireRelease(
+          Effect.sync(() => process.seteuid?.(65_534)),
+          () => Effect.sync(() => process.seteuid?.(0))
+        )
+      }
+      const error = yield* Effect.flip(ask(directory, "{}"))
+      expect(error).toMatchObject({ reason: "refused" })
+      expect(error.message).toContain("only the one that SocketUser= of its unit names may")
     }))
 
   it.scopedLive("is refused where nothing listens", () =>

@@ -29,8 +29,8 @@ export const MountRequest = Schema.Union(
 )
 export type MountRequest = typeof MountRequest.Type
 
-/** A block device as `lsblk` tells it; sizes in bytes. Empty fields are null. */
-export const BlockDevice = Schema.Struct({
+/** A disk or a partition of one; sizes in bytes, empty fields null, names from the disk shortened to what a terminal can show. */
+export const MountableDevice = Schema.Struct({
   path: Schema.String,
   uuid: Schema.NullOr(Schema.String),
   fstype: Schema.NullOr(Schema.String),
@@ -38,13 +38,22 @@ export const BlockDevice = Schema.Struct({
   size: Schema.NullOr(Schema.Number),
   tran: Schema.NullOr(Schema.String),
   serial: Schema.NullOr(Schema.String),
-  mountpoint: Schema.NullOr(Schema.String)
+  mountpoint: Schema.NullOr(Schema.String),
+  /** Why it would not be mounted; null where it would. */
+  refusal: Schema.NullOr(Schema.String)
 })
-export type BlockDevice = typeof BlockDevice.Type
+export type MountableDevice = typeof MountableDevice.Type
 
-/** The devices for `list`; for the other two the mount point that was mounted or ejected. */
+/**
+ * For `list` the disks and partitions, those that can be mounted first, and how many of the others did not fit into one answer; for
+ * the other two the mount point that was mounted or ejected.
+ */
 export const MountResult = Schema.Union(
-  Schema.Struct({ action: Schema.Literal("list"), devices: Schema.Array(BlockDevice) }),
+  Schema.Struct({
+    action: Schema.Literal("list"),
+    devices: Schema.Array(MountableDevice),
+    omitted: Schema.NonNegativeInt
+  }),
   Schema.Struct({ action: Schema.Literal("mount", "eject"), mountPoint: Schema.String })
 )
 export type MountResult = typeof MountResult.Type
@@ -52,34 +61,28 @@ export type MountResult = typeof MountResult.Type
 /** `/mnt/felhom/NAME` */
 export const mountPointOf = (name: MountName): string => `${mountRoot}/${name}`
 
-/** What `lsblk --json` gives for the columns asked for in `mountArgv`. */
-export const LsblkOutput = Schema.parseJson(Schema.Struct({ blockdevices: Schema.Array(BlockDevice) }))
+/** The command line that tells which block devices there are, as `parseLsblk` reads it. */
+export const lsblkArgv: readonly [string, ...Array<string>] = [
+  "/usr/bin/lsblk",
+  "--json",
+  "--bytes",
+  "--tree",
+  "--output",
+  "NAME,PATH,TYPE,FSTYPE,UUID,LABEL,PARTTYPE,SIZE,RO,TRAN,SERIAL,MOUNTPOINTS"
+]
 
 /**
- * The one command line of each action. Mounting is asked of PID 1, so that the mount lives in the host's name space and not
- * in the helper's; a disk's content can bring neither set-uid programs, devices nor executables.
+ * The command lines by which PID 1 is asked to do what needs doing: so a mount lives in the host's name space, not in the helper's.
+ * `unit` is a name of `unitNameOf`, which begins with a letter.
  */
-export const mountArgv = (request: MountRequest): readonly [string, ...Array<string>] => {
-  switch (request.action) {
-    case "list":
-      return [
-        "/usr/bin/lsblk",
-        "--json",
-        "--bytes",
-        "--list",
-        "--output",
-        "PATH,UUID,FSTYPE,LABEL,SIZE,TRAN,SERIAL,MOUNTPOINT"
-      ]
-    case "mount":
-      return [
-        "/usr/bin/systemd-mount",
-        "--no-ask-password",
-        "--fsck=no",
-        "--options=nosuid,nodev,noexec,nofail",
-        `/dev/disk/by-uuid/${request.uuid}`,
-        mountPointOf(request.name)
-      ]
-    case "eject":
-      return ["/usr/bin/systemd-mount", "--no-ask-password", "--umount", mountPointOf(request.name)]
-  }
-}
+export const systemctlArgv = (
+  verb: "daemon-reload" | "start" | "stop" | "enable" | "disable",
+  ...units: ReadonlyArray<string>
+): readonly [string, ...Array<string>] => [
+  "/usr/bin/systemctl",
+  "--no-ask-password",
+  "--no-pager",
+  "--quiet",
+  verb,
+  ...units
+]

@@ -28,7 +28,7 @@ export const PctCreateRequest = Schema.Struct({
 })
 export type PctCreateRequest = typeof PctCreateRequest.Type
 
-/** What `pct` printed, line by line. That it was printed proves nothing: read the guest back through the API. */
+/** The last lines of what `pct` printed, each shortened to one that a terminal can show. */
 export const PctCreateResult = Schema.Struct({ output: Schema.Array(Schema.String) })
 export type PctCreateResult = typeof PctCreateResult.Type
 
@@ -57,3 +57,20 @@ export const pctCreateArgv = (request: PctCreateRequest): readonly [string, ...A
   "--start",
   "0"
 ]
+
+/** The command line that reads back what is there. */
+export const pctConfigArgv = (vmid: Vmid): readonly [string, ...Array<string>] => [
+  "/usr/sbin/pct",
+  "config",
+  String(vmid)
+]
+
+const needed: ReadonlyArray<readonly [what: string, line: RegExp]> = [
+  ["unprivileged: 1", /^unprivileged: 1$/m],
+  ["keyctl=1", /^features: (?:[^\n]*,)?keyctl=1(?:,|$)/m],
+  ["nesting=1", /^features: (?:[^\n]*,)?nesting=1(?:,|$)/m]
+]
+
+/** What the output of `pct config` does not show of what the container was to be. */
+export const whatIsMissing = (config: string): ReadonlyArray<string> =>
+  needed.filter(([, line]) => !line.test(config)).map(([what]) => what)

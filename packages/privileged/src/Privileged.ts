@@ -6,8 +6,11 @@ import type { SmartRequest, SmartResult } from "./Smart.ts"
 /** A root command was refused, could not be run, or failed. */
 export class PrivilegedError extends Schema.TaggedError<PrivilegedError>()("PrivilegedError", {
   verb: Schema.Literal("pctCreate", "mount", "smart"),
-  /** `invalid`: refused before anything ran. `unavailable`: could not be run. `failed`: it ran and said no. `malformed`: its answer could not be read. */
-  reason: Schema.Literal("invalid", "unavailable", "failed", "malformed"),
+  /**
+   * `invalid`: the request does not hold; nothing ran. `refused`: it holds, and as the host is now it is not done. `unavailable`:
+   * could not be run. `failed`: it ran and said no, or did not end in time. `malformed`: its answer could not be read.
+   */
+  reason: Schema.Literal("invalid", "refused", "unavailable", "failed", "malformed"),
   detail: Schema.String
 }) {
   override get message(): string {

@@ -1,31 +1,16 @@
-import { RootSocket, type RootVerb } from "@felhom/domain/port/RootSocket"
-import { type Context, Effect, Layer, ParseResult, Schema } from "effect"
-import { MountRequest, MountResult } from "./Mount.ts"
-import { PctCreateRequest, PctCreateResult } from "./PctCreate.ts"
+import { RootSocket } from "@felhom/domain/port/RootSocket"
+import { type Context, Effect, Layer, type ParseResult, Schema } from "effect"
 import { Privileged, PrivilegedError } from "./Privileged.ts"
-import { SmartRequest, SmartResult } from "./Smart.ts"
-
-/** A root helper's one line of answer. */
-export const RootReply = <A, I>(result: Schema.Schema<A, I>) =>
-  Schema.Union(
-    Schema.Struct({ ok: Schema.Literal(true), result }),
-    Schema.Struct({ ok: Schema.Literal(false), error: PrivilegedError })
-  )
-
-interface Verb<A, I, B, J> {
-  readonly verb: PrivilegedError["verb"]
-  readonly socket: RootVerb
-  readonly request: Schema.Schema<A, I>
-  readonly result: Schema.Schema<B, J>
-}
+import { problemWords } from "./ProblemWords.ts"
+import { mountExchange, pctCreateExchange, type RootExchange, RootReply, smartExchange } from "./RootExchange.ts"
 
 /** Asks the root helpers over their sockets: for the daemon, which has no rights of its own and starts no program. */
 export const make = (sockets: Context.Tag.Service<RootSocket>): Context.Tag.Service<Privileged> => {
-  const ask = <A, I, B, J>({ request, result, socket, verb }: Verb<A, I, B, J>) => {
+  const ask = <A, I, B, J>({ request, result, socket, verb }: RootExchange<A, I, B, J>) => {
     const toLine = Schema.encode(Schema.parseJson(request), { onExcessProperty: "error" })
     const fromLine = Schema.decodeUnknown(Schema.parseJson(RootReply(result)), { onExcessProperty: "error" })
     const as = (reason: PrivilegedError["reason"]) => (error: ParseResult.ParseError) =>
-      new PrivilegedError({ verb, reason, detail: ParseResult.TreeFormatter.formatErrorSync(error) })
+      new PrivilegedError({ verb, reason, detail: problemWords(error) })
     return (asked: A): Effect.Effect<B, PrivilegedError> =>
       Effect.gen(function*() {
         const line = yield* Effect.mapError(toLine(asked), as("invalid"))
@@ -39,9 +24,9 @@ export const make = (sockets: Context.Tag.Service<RootSocket>): Context.Tag.Serv
   }
 
   return Privileged.of({
-    pctCreate: ask({ verb: "pctCreate", socket: "pct-create", request: PctCreateRequest, result: PctCreateResult }),
-    mount: ask({ verb: "mount", socket: "mount", request: MountRequest, result: MountResult }),
-    smart: ask({ verb: "smart", socket: "smart", request: SmartRequest, result: SmartResult })
+    pctCreate: ask(pctCreateExchange),
+    mount: ask(mountExchange),
+    smart: ask(smartExchange)
   })
 }
 

@@ -1,5 +1,5 @@
 import { describe, it } from "@effect/vitest"
-import { mountArgv, MountRequest } from "@felhom/privileged/Mount"
+import { MountRequest } from "@felhom/privileged/Mount"
 import { pctCreateArgv, PctCreateRequest } from "@felhom/privileged/PctCreate"
 import { smartArgv, smartctlCouldNotRead, SmartRequest } from "@felhom/privileged/Smart"
 import { Either, Schema } from "effect"
@@ -49,20 +49,7 @@ describe("the root side's command lines", () => {
     }
   })
 
-  it("mount by UUID only, below one folder, without programs, devices or set-uid", () => {
-    const request = Schema.decodeUnknownSync(MountRequest)({
-      action: "mount",
-      uuid: "1741368e-c387-42cc-8971-e25211e7e768",
-      name: "backup-1"
-    })
-    expect(mountArgv(request)).toEqual([
-      "/usr/bin/systemd-mount",
-      "--no-ask-password",
-      "--fsck=no",
-      "--options=nosuid,nodev,noexec,nofail",
-      "/dev/disk/by-uuid/1741368e-c387-42cc-8971-e25211e7e768",
-      "/mnt/felhom/backup-1"
-    ])
+  it("name a disk to mount by UUID only, and where by one word only", () => {
     for (
       const hostile of [
         { action: "mount", uuid: "../sda1", name: "x" },
@@ -78,6 +65,7 @@ describe("the root side's command lines", () => {
     expect(smartArgv(Schema.decodeUnknownSync(SmartRequest)({ action: "smart", device: "/dev/nvme0n1" }))).toEqual([
       "/usr/sbin/smartctl",
       "--json=c",
+      "--nocheck=standby,3",
       "--all",
       "/dev/nvme0n1"
     ])

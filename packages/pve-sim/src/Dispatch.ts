@@ -30,22 +30,24 @@ const plain = (status: number, reason: string, body = reason): Reply => ({ statu
 
 const bare = (status: number, reason: string): Reply => ({ status, reason, body: "", open: true })
 
-const finish = (reply: Reply): Effect.Effect<SimResponse> =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    const body = new TextEncoder().encode(reply.body)
-    const date = new Date(now).toUTCString()
-    const headers: Array<readonly [string, string]> = [["Cache-Control", "max-age=0"]]
-    if (reply.viaDaemon === true || reply.status >= 400) headers.push(["Connection", "close"])
-    if (reply.status < 400) headers.push(["Connection", "Keep-Alive"])
-    headers.push(["Date", date], ["Pragma", "no-cache"], ["Server", "pve-api-daemon/3.0"])
-    if (reply.open !== true) headers.push(["Content-Length", String(body.length)])
-    if (reply.contentType !== undefined) headers.push(["Content-Type", reply.contentType])
-    if (reply.fileName !== undefined) headers.push(["Content-Disposition", `attachment; filename="${reply.fileName}"`])
-    headers.push(["Expires", date])
-    // A file of more than a KiB is sent compressed, whatever the client asked for (platform-facts 4.3).
-    const gzip = reply.fileName !== undefined && body.length > 1024
-    return { status: reply.status, reason: reply.reason, headers, body, ...(gzip ? { gzip } : {}) }
-  })
+const utf8 = new TextEncoder()
+
+/** The answer as it goes out at a moment in milliseconds since the epoch. */
+const finished = (reply: Reply, now: number): SimResponse => {
+  const body = utf8.encode(reply.body)
+  const date = new Date(now).toUTCString()
+  const headers: Array<readonly [string, string]> = [["Cache-Control", "max-age=0"]]
+  if (reply.viaDaemon === true || reply.status >= 400) headers.push(["Connection", "close"])
+  if (reply.status < 400) headers.push(["Connection", "Keep-Alive"])
+  headers.push(["Date", date], ["Pragma", "no-cache"], ["Server", "pve-api-daemon/3.0"])
+  if (reply.open !== true) headers.push(["Content-Length", String(body.length)])
+  if (reply.contentType !== undefined) headers.push(["Content-Type", reply.contentType])
+  if (reply.fileName !== undefined) headers.push(["Content-Disposition", `attachment; filename="${reply.fileName}"`])
+  headers.push(["Expires", date])
+  // A file of more than a KiB is sent compressed, whatever the client asked for (platform-facts 4.3).
+  const gzip = reply.fileName !== undefined && body.length > 1024
+  return { status: reply.status, reason: reply.reason, headers, body, ...(gzip ? { gzip } : {}) }
+}
 
 const segmentsOf = (path: string): ReadonlyArray<string> => path.split("/").filter((segment) => segment !== "")
 
@@ -102,29 +104,28 @@ const find = (
 }
 
 /** Query over body, path over both; another value for a path parameter is refused (platform-facts 1.0). */
-const merge = (uri: ReadonlyMap<string, string>, given: Parameters): Effect.Effect<Parameters, ApiFailure> => {
-  const duplicate = Array.from(uri).find(([name, value]) => given.has(name) && given.get(name) !== value)
-  return duplicate === undefined
-    ? Effect.succeed(new Map([...given, ...uri]))
-    : Effect.fail(badParameters({
-      [duplicate[0]]: "duplicate parameter (already defined in URI) with conflicting values!"
-    }))
+const merge = (uri: ReadonlyMap<string, string>, given: Parameters): Parameters | ApiFailure => {
+  const all = new Map(given)
+  for (const [name, value] of uri) {
+    if (given.has(name) && given.get(name) !== value) {
+      return badParameters({ [name]: "duplicate parameter (already defined in URI) with conflicting values!" })
+    }
+    all.set(name, value)
+  }
+  return all
 }
 
 /** The machine that a path's node names: this one, or another of the cluster, to which the request is passed on. */
-const machineOf = (machine: Machine, node: string | undefined): Effect.Effect<Machine, ApiFailure> =>
-  Effect.suspend(() => {
-    if (node === undefined || node === machine.node || node === "localhost") return Effect.succeed(machine)
-    const peer = machine.peers.find(({ name }) => name === node)
-    if (peer !== undefined) {
-      return peer.online
-        ? Effect.succeed(peer.machine)
-        : Effect.fail(new ApiFailure({ status: 595, message: "No route to host" }))
-    }
-    return Effect.fail(died(
-      `hostname lookup '${node}' failed - failed to get address info for: ${node}: Temporary failure in name resolution`
-    ))
-  })
+const machineOf = (machine: Machine, node: string | undefined): Machine | ApiFailure => {
+  if (node === undefined || node === machine.node || node === "localhost") return machine
+  const peer = machine.peers.find(({ name }) => name === node)
+  if (peer !== undefined) {
+    return peer.online ? peer.machine : new ApiFailure({ status: 595, message: "No route to host" })
+  }
+  return died(
+    `hostname lookup '${node}' failed - failed to get address info for: ${node}: Temporary failure in name resolution`
+  )
+}
 
 // What is kept in one file for the whole cluster is locked there first, and the lock is what fails.
 const lockedFiles: ReadonlyArray<readonly [path: RegExp, what: string, file: string]> = [
@@ -146,15 +147,15 @@ const failedWrite = (method: string, what: string): string => {
 }
 
 /** Without quorum /etc/pve is read only, so nothing that is written there goes well (platform-facts 8). */
-const writable = (machine: Machine, { method, path }: Endpoint): Effect.Effect<void, ApiFailure> => {
-  if (method === "GET" || isQuorate(machine)) return Effect.void
+const unwritable = (machine: Machine, { method, path }: Endpoint): ApiFailure | undefined => {
+  if (method === "GET" || isQuorate(machine)) return undefined
   const [, what, file] = lockedFiles.find(([pattern]) => pattern.test(path)) ?? []
   if (what !== undefined) {
-    return Effect.fail(died(`${failedWrite(method, what)}: cfs-lock 'file-${file}' error: no quorum!`))
+    return died(`${failedWrite(method, what)}: cfs-lock 'file-${file}' error: no quorum!`)
   }
   return /^\/(?:nodes\/\{node\}\/(?:lxc|qemu)|cluster)/.test(path) && !path.includes("/agent/")
-    ? Effect.fail(died("cluster not ready - no quorum?"))
-    : Effect.void
+    ? died("cluster not ready - no quorum?")
+    : undefined
 }
 
 /**
@@ -174,39 +175,45 @@ const viaDaemon = (machine: Machine, handled: Effect.Effect<Answer, ApiFailure>)
       : yield* exit.value
   })
 
+type DaemonAnswer = Answer & { readonly viaDaemon: boolean }
+
 const callApi = (
   machine: Machine,
   identity: Identity,
   method: string,
   path: string,
   given: Parameters
-): Effect.Effect<Answer & { readonly viaDaemon: boolean }, ApiFailure> =>
-  Effect.gen(function*() {
-    const found = find(method, path)
-    if (found === undefined) {
-      return yield* new ApiFailure({ status: 501, message: `Method '${method} ${path}' not implemented` })
-    }
-    const { endpoint, uri } = found
-    const parameters = yield* merge(uri, given)
-    const refused = refusal(endpoint.permission, machine, identity, (name) => {
-      const value = name === "" ? path : parameters.get(name)
-      return typeof value === "string" ? value : ""
-    })
-    if (refused !== undefined) return yield* refused
-    const there = yield* machineOf(machine, endpoint.path.includes("{node}") ? uri.get("node") : undefined)
-    if (endpoint.protected && machine.down.has("pvedaemon")) {
-      return yield* new ApiFailure({ status: 595, message: "Connection refused" })
-    }
-    const known = endpoint.open === true
-      ? new Map(Array.from(parameters).filter(([name]) => name in endpoint.parameters))
-      : parameters
-    const { checked, errors } = check(endpoint.parameters, known)
-    if (Object.keys(errors).length > 0) return yield* badParameters(errors)
-    yield* writable(machine, endpoint)
-    const handled = endpoint.handle({ machine: there, identity, parameters: checked })
-    const answer = yield* (endpoint.protected ? viaDaemon(there, handled) : handled)
-    return { ...answer, viaDaemon: endpoint.protected }
+): Effect.Effect<DaemonAnswer, ApiFailure> => {
+  const found = find(method, path)
+  if (found === undefined) {
+    return new ApiFailure({ status: 501, message: `Method '${method} ${path}' not implemented` })
+  }
+  const { endpoint, uri } = found
+  const parameters = merge(uri, given)
+  if (parameters instanceof ApiFailure) return parameters
+  const refused = refusal(endpoint.permission, machine, identity, (name) => {
+    const value = name === "" ? path : parameters.get(name)
+    return typeof value === "string" ? value : ""
   })
+  if (refused !== undefined) return refused
+  const there = machineOf(machine, endpoint.path.includes("{node}") ? uri.get("node") : undefined)
+  if (there instanceof ApiFailure) return there
+  if (endpoint.protected && machine.down.has("pvedaemon")) {
+    return new ApiFailure({ status: 595, message: "Connection refused" })
+  }
+  const known = endpoint.open === true
+    ? new Map(Array.from(parameters).filter(([name]) => name in endpoint.parameters))
+    : parameters
+  const { checked, errors } = check(endpoint.parameters, known)
+  if (Object.keys(errors).length > 0) return badParameters(errors)
+  const readOnly = unwritable(machine, endpoint)
+  if (readOnly !== undefined) return readOnly
+  const handled = endpoint.handle({ machine: there, identity, parameters: checked })
+  return Effect.map(
+    endpoint.protected ? viaDaemon(there, handled) : handled,
+    (answer): DaemonAnswer => ({ ...answer, viaDaemon: endpoint.protected })
+  )
+}
 
 const render = (value: { readonly [key: string]: Json }): string => JSON.stringify(value)
 
@@ -231,7 +238,7 @@ const failureReply = (failure: ApiFailure, format: string): Reply => {
     }
 }
 
-const answerReply = (answer: Answer & { readonly viaDaemon: boolean }, format: string): Reply =>
+const answerReply = (answer: DaemonAnswer, format: string): Reply =>
   answer.download === undefined
     ? jsonReply(answer, format)
     : {
@@ -243,7 +250,7 @@ const answerReply = (answer: Answer & { readonly viaDaemon: boolean }, format: s
       viaDaemon: answer.viaDaemon
     }
 
-const jsonReply = (answer: Answer & { readonly viaDaemon: boolean }, format: string): Reply => ({
+const jsonReply = (answer: DaemonAnswer, format: string): Reply => ({
   status: 200,
   reason: "OK",
   // A total of 0 is left out, since Perl tests it for truth.
@@ -292,50 +299,57 @@ const apiToken = (request: SimRequest): string | undefined => {
   return value === undefined ? undefined : decodePath(value)
 }
 
-const authenticate = (machine: Machine, request: SimRequest): Effect.Effect<Identity, Reply> =>
-  Effect.gen(function*() {
-    const token = apiToken(request)
-    const now = yield* Clock.currentTimeMillis
-    const identity = token === undefined ? undefined : machine.access.authenticate(token, now / 1000)
-    if (identity !== undefined) return identity
-    // Held back, so that guessing is slow (platform-facts 3.5).
-    yield* takeTime(machine, "3 seconds")
-    return yield* Effect.fail(bare(401, token === undefined ? "No ticket" : "Authentication failed!"))
-  })
-
 const methods = new Set(["GET", "POST", "PUT", "DELETE"])
 
-const route = (machine: Machine, request: SimRequest): Effect.Effect<Reply, Reply> =>
-  Effect.gen(function*() {
-    const path = decodePath(request.path)
-    machine.countRequest(request.method, path)
-    if (!methods.has(request.method)) return bare(501, `method '${request.method}' not available`)
-    if ((request.headers["transfer-encoding"] ?? "").toLowerCase() === "chunked") {
-      return plain(501, "chunked transfer encoding not supported")
-    }
-    const [, format, relative = ""] = /^\/api2\/(json|extjs)(\/.*)?$/s.exec(path) ?? []
-    if (format === undefined) {
-      return path.startsWith("/api2") ? plain(501, "no such uri") : plain(404, "Not Found", `no such file '${path}'`)
-    }
-    if (machine.down.has("pmxcfs")) {
-      yield* takeTime(machine, "3 seconds")
-      return bare(500, "RPCEnvironment init request failed: Unable to load access control list: Connection refused")
-    }
-    const identity = yield* authenticate(machine, request)
-    const parameters = parametersOf(request)
-    if (isReply(parameters)) return parameters
-    return yield* callApi(machine, identity, request.method, relative, parameters).pipe(
-      Effect.match({
-        onFailure: (failure) => failureReply(failure, format),
-        onSuccess: (answer) => answerReply(answer, format)
-      })
+/** A refusal that is held back, so that guessing is slow (platform-facts 3.5). */
+const heldBack = (machine: Machine, reply: Reply): Effect.Effect<Reply> =>
+  Effect.as(takeTime(machine, "3 seconds"), reply)
+
+/** What becomes of a request that comes at `now`, in milliseconds since the epoch. */
+const route = (machine: Machine, request: SimRequest, now: number): Effect.Effect<Reply> => {
+  const path = decodePath(request.path)
+  machine.countRequest(request.method, path)
+  if (!methods.has(request.method)) return Effect.succeed(bare(501, `method '${request.method}' not available`))
+  if ((request.headers["transfer-encoding"] ?? "").toLowerCase() === "chunked") {
+    return Effect.succeed(plain(501, "chunked transfer encoding not supported"))
+  }
+  const [, format, relative = ""] = /^\/api2\/(json|extjs)(\/.*)?$/s.exec(path) ?? []
+  if (format === undefined) {
+    return Effect.succeed(
+      path.startsWith("/api2") ? plain(501, "no such uri") : plain(404, "Not Found", `no such file '${path}'`)
     )
+  }
+  if (machine.down.has("pmxcfs")) {
+    return heldBack(
+      machine,
+      bare(500, "RPCEnvironment init request failed: Unable to load access control list: Connection refused")
+    )
+  }
+  const token = apiToken(request)
+  const identity = token === undefined ? undefined : machine.access.authenticate(token, now / 1000)
+  if (identity === undefined) {
+    return heldBack(machine, bare(401, token === undefined ? "No ticket" : "Authentication failed!"))
+  }
+  const parameters = parametersOf(request)
+  if (isReply(parameters)) return Effect.succeed(parameters)
+  return Effect.match(callApi(machine, identity, request.method, relative, parameters), {
+    onFailure: (failure) => failureReply(failure, format),
+    onSuccess: (answer) => answerReply(answer, format)
   })
+}
 
 /** An error that no handler gave: pveproxy's own, or a handler's death of something unforeseen. */
 export const refused = (status: 500 | 595 | 596, message: string): Effect.Effect<SimResponse> =>
-  finish(failureReply(new ApiFailure({ status, message }), "json"))
+  Effect.map(
+    Clock.currentTimeMillis,
+    (now) => finished(failureReply(new ApiFailure({ status, message }), "json"), now)
+  )
 
 /** Answers a request: authentication, route, permission, parameters, existence, in this order (platform-facts 1.0, 3.4). */
 export const handle = (machine: Machine, request: SimRequest): Effect.Effect<SimResponse> =>
-  route(machine, request).pipe(Effect.merge, Effect.flatMap(finish))
+  Effect.clockWith((clock) =>
+    Effect.map(
+      route(machine, request, clock.unsafeCurrentTimeMillis()),
+      (reply) => finished(reply, clock.unsafeCurrentTimeMillis())
+    )
+  )

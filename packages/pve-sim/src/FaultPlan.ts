@@ -11,16 +11,24 @@ const numbersOf = (seed: number): () => number => {
   }
 }
 
-const matches = (pattern: string, text: string): boolean =>
+/** What a pattern with stars fits. */
+const fitting = (pattern: string): RegExp =>
   new RegExp(`^${pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`, "s")
-    .test(text)
+
+interface State {
+  readonly rule: FaultRule
+  readonly path: RegExp
+  readonly type: RegExp
+  seen: number
+  happened: number
+}
 
 type TaskFault = Extract<Fault, { readonly _tag: "task" }>
 export type RequestFault = Exclude<Fault, TaskFault>
 
 /** Which faults happen when. The same rules, seed and requests give the same faults. */
 export class FaultPlan {
-  #rules: ReadonlyArray<{ readonly rule: FaultRule; seen: number; happened: number }> = []
+  #rules: ReadonlyArray<State> = []
   #number: () => number = () => 0
 
   constructor(rules: ReadonlyArray<FaultRule>, seed: number) {
@@ -29,27 +37,33 @@ export class FaultPlan {
 
   /** From now on these happen, and none of those before. */
   replace(rules: ReadonlyArray<FaultRule>, seed: number): void {
-    this.#rules = rules.map((rule) => ({ rule, seen: 0, happened: 0 }))
+    this.#rules = rules.map((rule) => ({
+      rule,
+      path: fitting(rule.path),
+      type: fitting(rule.type),
+      seen: 0,
+      happened: 0
+    }))
     this.#number = numbersOf(seed)
   }
 
   /** What happens to a request; `path` is the decoded one below the format. */
   ofRequest(method: string, path: string): ReadonlyArray<RequestFault> {
-    return this.#due(({ fault, ...rule }) =>
-      fault._tag !== "task" && (rule.method ?? method) === method && matches(rule.path, path)
+    return this.#due(({ path: pattern, rule }) =>
+      rule.fault._tag !== "task" && (rule.method ?? method) === method && pattern.test(path)
     ).flatMap((fault) => fault._tag === "task" ? [] : [fault])
   }
 
   /** What happens to a worker. */
   ofTask(type: string): ReadonlyArray<TaskFault> {
-    return this.#due(({ fault, ...rule }) => fault._tag === "task" && matches(rule.type, type))
+    return this.#due(({ rule, type: pattern }) => rule.fault._tag === "task" && pattern.test(type))
       .flatMap((fault) => fault._tag === "task" ? [fault] : [])
   }
 
-  #due(fits: (rule: FaultRule) => boolean): ReadonlyArray<Fault> {
+  #due(fits: (state: State) => boolean): ReadonlyArray<Fault> {
     return this.#rules.flatMap((state) => {
       const { rule } = state
-      if (!fits(rule) || state.seen++ < rule.skip) return []
+      if (!fits(state) || state.seen++ < rule.skip) return []
       if (rule.times > 0 && state.happened >= rule.times) return []
       // A sure fault takes no number, so that adding one does not change what the others do.
       if (rule.chance < 1 && this.#number() >= rule.chance) return []

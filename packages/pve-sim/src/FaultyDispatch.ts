@@ -21,10 +21,18 @@ const padded = (response: SimResponse, bytes: number): SimResponse => {
 
 /** Answers a request as the host does on a day on which what the plan says goes wrong. */
 export const handle = (machine: Machine, request: SimRequest): Effect.Effect<SimResponse> =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
     const path = decodePath(request.path).replace(/^\/api2\/\w+/, "")
     const faults = machine.faults.ofRequest(request.method, path)
-    if (faults.length === 0) return yield* Dispatch.handle(machine, request)
+    return faults.length === 0 ? Dispatch.handle(machine, request) : faulty(machine, request, faults)
+  })
+
+const faulty = (
+  machine: Machine,
+  request: SimRequest,
+  faults: ReadonlyArray<RequestFault>
+): Effect.Effect<SimResponse> =>
+  Effect.gen(function*() {
     for (const fault of faults) {
       // A change that makes no sense now, such as stopping a guest that is gone, is one that nobody makes.
       if (fault._tag === "console") yield* Effect.ignore(Console.apply(machine, fault.change))

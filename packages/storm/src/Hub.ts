@@ -73,6 +73,8 @@ export class Hub {
   trust: typeof TrustStatus.Encoded | undefined
   /** Reports that it answered. */
   answers = 0
+  /** When the next one is due, by the true time in ms since the epoch. */
+  nextAt = 0
 
   constructor(ledger: Ledger, chance: Chance, now: () => number, interval: number) {
     this.#ledger = ledger
@@ -102,6 +104,12 @@ export class Hub {
       this.epoch = held.epoch
       this.version = held.version
     }
+  }
+
+  /** Whether the host has said of each op of this schedule that it takes it or that it does not. */
+  get isHeard(): boolean {
+    const subjects = new Set([...this.#ledger.told.values()].map(({ subject }) => subject))
+    return this.#submitted.every(({ payload }) => subjects.has(payload))
   }
 
   /** Everything that was submitted has come to an end, as far as this hub knows. */
@@ -154,6 +162,7 @@ export class Hub {
     if (report.trust !== null && report.trust !== undefined) this.trust = report.trust
     const { ahead, forgets, hurry, skew } = this.lies
     const desired = this.#desired()
+    this.nextAt = this.#now() + this.interval * 1000
     return JSON.stringify({
       typ: "felhom/envelope/v1",
       host: report.host.id,

@@ -111,7 +111,7 @@ const crashes = 0.4
 export const planOf = (seed: number): Plan => {
   const chance = new Chance(seed)
   const interval = chance.pick([15, 30, 60])
-  const lasts = chance.between(1, 2) * interval * 1000
+  const lasts = interval * 1000
   const first = (): Action => ({ at: 1000 + chance.below(lasts / 2), name: "submit", seed: chance.below(2 ** 32) })
   const theme = chance.pick(chance.is(crashes) ? crashing : themes)
   const times = theme.map(() => chance.below(lasts)).sort((one, other) => one - other)

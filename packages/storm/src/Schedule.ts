@@ -42,20 +42,24 @@ const countsOf = ({ hub, ledger, lives, timeline }: Stage) => ({
 /** Plays a plan on a stage on which it begins. */
 const played = (stage: Stage, plan: Plan): void => {
   const { ledger, timeline } = stage
-  const begun = timeline.elapsed
   firstRules(stage, plan)
+  // Nothing comes of what happens long before the host's next report but that report: it falls among what happens.
+  const lead = new Chance(plan.seed).below(plan.interval * 1000)
+  stage.until(timeline.elapsed + Math.max(0, stage.hub.nextAt - timeline.trueTime - lead))
+  const begun = timeline.elapsed
   for (const { at, name, seed } of plan.actions) {
     stage.until(begun + at)
     if (ledger.violation !== undefined) return
     acts[name]?.act(stage, new Chance(seed))
   }
-  stage.until(timeline.elapsed + plan.interval * 500)
+  stage.until(Math.max(timeline.elapsed, begun + plan.interval * 1000))
   if (ledger.violation !== undefined) return
   calmDown(stage)
   const answers = stage.hub.answers
   const convergence = new Convergence(stage)
   const enough = () =>
-    stage.hub.answers > answers && [...ledger.accepted].every((one) => ledger.ends.has(one)) && convergence.settled()
+    stage.hub.answers > answers && (stage.hub.isHeard || stage.hub.answers > answers + 1) &&
+    [...ledger.accepted].every((one) => ledger.ends.has(one)) && convergence.settled()
   stage.until(timeline.elapsed + timeToEnd, enough)
 }
 

@@ -4,7 +4,7 @@ import type { FaultRule } from "@felhom/pve-sim/Fault"
 import * as FaultyDispatch from "@felhom/pve-sim/FaultyDispatch"
 import type { Machine } from "@felhom/pve-sim/Machine"
 import type { SimResponse } from "@felhom/pve-sim/SimWire"
-import { Effect, Random } from "effect"
+import { Effect, Random, Runtime, type Scheduler } from "effect"
 import { answerLimitMillis, hubLimitMillis, start } from "./Agent.ts"
 import { Chance } from "./Chance.ts"
 import type { Asked } from "./Destruction.ts"
@@ -101,6 +101,9 @@ export class Stage {
   readonly #order: Chance
   readonly #whims: Chance
   readonly #watches: ReadonlyArray<Watch>
+  /** What all but the agent runs in: the world's own time, and its own dice. */
+  readonly #runtime: Runtime.Runtime<never>
+  readonly #scheduler: Scheduler.Scheduler
   #close: Effect.Effect<void>
   #restartAt: number | undefined = 0
   #terminate: () => void = () => undefined
@@ -119,6 +122,13 @@ export class Stage {
     this.chance = new Chance(options.seed)
     this.#order = this.chance.fork()
     this.timeline = new Timeline(start0, this.#order, options.mixing)
+    this.#scheduler = this.timeline.scheduler(this.#world)
+    this.#runtime = Effect.runSync(
+      Effect.runtime<never>().pipe(
+        Effect.withClock(this.timeline.clock(this.#world)),
+        Effect.withRandom(Random.make(this.chance.below(1_000_000)))
+      )
+    )
     this.ledger = new Ledger(() => this.here, options.keepsLines)
     this.#watches = options.watches
     const home = makeHome(options.faults, options.seed)
@@ -163,13 +173,7 @@ export class Stage {
   }
 
   #forked<A>(effect: Effect.Effect<A>, done: (value: A) => void): void {
-    const fiber = Effect.runFork(
-      effect.pipe(
-        Effect.withClock(this.timeline.clock(this.#world)),
-        Effect.withRandom(Random.make(this.chance.below(1_000_000)))
-      ),
-      { scheduler: this.timeline.scheduler(this.#world) }
-    )
+    const fiber = Runtime.runFork(this.#runtime)(effect, { scheduler: this.#scheduler })
     fiber.addObserver((exit) => {
       if (exit._tag === "Success") done(exit.value)
     })

@@ -24,6 +24,7 @@ import type { MandateMint } from "@felhom/mandate/Mandate"
 import { Privileged } from "@felhom/privileged/Privileged"
 import type * as PrivilegedDirect from "@felhom/privileged/PrivilegedDirect"
 import type * as PrivilegedSocket from "@felhom/privileged/PrivilegedSocket"
+import type { UnitFiles } from "@felhom/privileged/UnitFiles"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import type * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
@@ -42,7 +43,7 @@ import { Effect, Layer } from "effect"
 import { expectTypeOf } from "vitest"
 
 type HttpSide = HttpClient.HttpClient | ProxmoxConfig
-type RootSide = CommandExecutor.CommandExecutor
+type RootSide = CommandExecutor.CommandExecutor | UnitFiles
 
 /** A layer that gives what the live one gives, and quietly needs more. */
 const smugglingHttpSide = Layer.effect(

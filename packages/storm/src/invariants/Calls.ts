@@ -55,7 +55,6 @@ const judged = (stage: Stage, asked: Asked): void => {
     if (asked.method !== "GET") stage.ledger.changes += 1
     return
   }
-  if (isOwn(stage, destruction)) return
   const { ledger } = stage
   const what = `${asked.method} ${asked.path}`
   const candidates = [...ledger.ops.values()].filter(({ op }) =>
@@ -65,6 +64,7 @@ const judged = (stage: Stage, asked: Asked): void => {
   const found = (accepted.length === 0 ? candidates : accepted).map((op) => ({ op, wrong: wrongs(stage, op, asked) }))
     .sort((one, other) => one.wrong.length - other.wrong.length || spentAt(other.op) - spentAt(one.op))
   const [best] = found
+  if (isOwn(stage, destruction) && (best === undefined || best.wrong.length > 0)) return
   // What was signed at some time and never taken on is nothing that the call could be for, unless nothing is wrong with it.
   if (best === undefined || (accepted.length === 0 && best.wrong.length > 0)) {
     return ledger.violated("I1", `${what}: nobody signed ${destruction.op} of ${destruction.target}`)
