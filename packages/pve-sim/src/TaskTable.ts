@@ -135,7 +135,10 @@ export class TaskTable {
         fiber: undefined
       }
       this.#tasks.push(task)
-      task.fiber = yield* Effect.forkIn(this.#run(task, job.work, job.giveBack ?? Effect.void), this.#setup.scope)
+      // One that is killed before its first step has an end all the same, so it may be interrupted from that step on only.
+      task.fiber = yield* Effect.uninterruptible(
+        Effect.forkIn(this.#run(task, job.work, job.giveBack ?? Effect.void), this.#setup.scope)
+      )
       return task.upid
     })
   }
@@ -168,6 +171,7 @@ export class TaskTable {
         onFailure: (failure) => failure.mute === true ? Effect.void : log(`TASK ERROR: ${failure.message}`),
         onSuccess: () => log(warnings === 0 ? "TASK OK" : `TASK WARNINGS: ${warnings}`)
       }),
+      Effect.interruptible,
       Effect.ensuring(Effect.map(Clock.currentTimeMillis, (now) => {
         task.endTime = Math.floor(now / 1000)
         task.endedAs = this.#ended++

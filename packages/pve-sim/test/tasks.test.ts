@@ -66,6 +66,14 @@ it.effect("a killed worker leaves an unknown outcome and its lock", () =>
     expect((yield* ask("PUT", `${guest}/config`, "onboot=1")).reason).toBe("CT is locked (snapshot)")
   }).pipe(provide))
 
+it.effect("a worker that is killed before its first step leaves an unknown outcome, too", () =>
+  Effect.gen(function*() {
+    const sim = yield* PveSim
+    const upid = upidOf(yield* ask("POST", `${guest}/snapshot`, "snapname=one"))
+    yield* sim.change({ _tag: "node.reboot" })
+    expect((yield* statusOf(upid)).data).toMatchObject({ status: "stopped", exitstatus: "unexpected status" })
+  }).pipe(provide))
+
 it.effect("a worker that is asked to stop cleans up behind itself", () =>
   Effect.gen(function*() {
     const upid = upidOf(yield* ask("POST", `${guest}/snapshot`, "snapname=one"))

@@ -12,7 +12,8 @@ import { configsChanged, type EndedTask, snapshotsChanged } from "./TaskWatch.ts
 interface Kept {
   /** The row as it stood when the configuration was read. */
   readonly row: string
-  readonly readAt: number
+  /** In which observation the configuration was read, from 1. No clock says which is the oldest: somebody may set it back. */
+  readonly readIn: number
   readonly parent: unknown
   /** Proxmox's digest when the snapshots were read: it covers them too (platform-facts 5.9). */
   readonly snapshotsDigest: unknown
@@ -75,6 +76,8 @@ const readSnapshots = (row: GuestResource, readAt: EpochMillis) =>
 interface Due {
   readonly row: GuestResource
   readonly kept: Kept | undefined
+  /** Which observation this is. */
+  readonly observation: number
   readonly config: boolean
   readonly snapshots: boolean
   /** Its turn in the sweep: then its snapshots are compared too. */
@@ -90,7 +93,7 @@ const wantsSnapshots = (due: Due, config: GuestConfig): boolean =>
 
 const readOne = (due: Due, before: ShownBefore): Effect.Effect<Kept, never, ProxmoxClient | Crypto> =>
   Effect.gen(function*() {
-    const { kept, row } = due
+    const { kept, observation, row } = due
     const client = yield* ProxmoxClient
     const readAt = yield* now
     if (!due.config && kept !== undefined) {
@@ -104,7 +107,7 @@ const readOne = (due: Due, before: ShownBefore): Effect.Effect<Kept, never, Prox
       const snapshots = kept?.reading.snapshots ?? (yield* readSnapshots(row, readAt))
       return {
         row: rowText(row),
-        readAt,
+        readIn: observation,
         parent: kept?.parent,
         snapshotsDigest: null,
         reading: { config: unavailable, snapshots },
@@ -115,7 +118,7 @@ const readOne = (due: Due, before: ShownBefore): Effect.Effect<Kept, never, Prox
     const again = wantsSnapshots(due, config)
     return {
       row: rowText(row),
-      readAt,
+      readIn: observation,
       parent: config["parent"],
       snapshotsDigest: again ? config["digest"] : kept?.snapshotsDigest,
       reading: {
@@ -131,7 +134,8 @@ const dueOf = (
   rows: ReadonlyArray<GuestResource>,
   memory: ReadonlyMap<string, Kept>,
   tasks: ReadonlyArray<EndedTask>,
-  doubtful: ReadonlySet<string>
+  doubtful: ReadonlySet<string>,
+  observation: number
 ): ReadonlyArray<Due> => {
   const [configs, snapshots] = [configsChanged(tasks), snapshotsChanged(tasks)]
   const all = rows.map((row): Due => {
@@ -141,6 +145,7 @@ const dueOf = (
     return {
       row,
       kept,
+      observation,
       config: kept?.reading.config.state !== "ok" || kept.row !== rowText(row) || configs.has(number) ||
         doubtful.has(key),
       snapshots: snapshots.has(number) || kept?.reading.snapshots.state !== "ok",
@@ -149,7 +154,7 @@ const dueOf = (
   })
   const turns = new Set(
     all.filter(({ config }) => !config)
-      .sort((a, b) => (a.kept?.readAt ?? 0) - (b.kept?.readAt ?? 0))
+      .sort((a, b) => (a.kept?.readIn ?? 0) - (b.kept?.readIn ?? 0))
       .slice(0, Math.ceil(rows.length / sweepCycles))
       .map(({ row }) => formatGuestRef(row))
   )
@@ -182,12 +187,14 @@ export const makeGuestReader: Effect.Effect<GuestReader> = Effect.map(
   (memory) => {
     const before: ShownBefore = { lxc: new WeakMap(), qemu: new WeakMap() }
     const doubtful = new Set<string>()
+    let observations = 0
     return {
       doubt: (ref) => Effect.sync(() => void doubtful.add(formatGuestRef(ref))),
       read: (rows, tasks) =>
         Effect.gen(function*() {
           const kept = yield* Ref.get(memory)
-          const due = dueOf(rows, kept, tasks, doubtful)
+          observations += 1
+          const due = dueOf(rows, kept, tasks, doubtful, observations)
           // What is doubted from now on may have changed after it was read.
           doubtful.clear()
           const fresh = yield* Effect.forEach(

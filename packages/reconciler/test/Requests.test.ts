@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { SnapshotName, StorageId, Vmid } from "@felhom/domain/ProxmoxId"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { PveSim } from "@felhom/pve-sim/PveSim"
-import { Array as Arr, Effect, TestClock } from "effect"
+import { Array as Arr, Clock, Effect, TestClock } from "effect"
 import { expect } from "vitest"
 import { host, look, makeCounter, valueOf } from "./ObservedHost.ts"
 
@@ -69,6 +69,19 @@ describe("the requests that an observation costs its host", () => {
       }).pipe(Effect.provide(host())),
     30_000
   )
+
+  it.effect("go to each guest in its turn, also after the host's clock was a year ahead and was set back", () =>
+    Effect.gen(function*() {
+      const requests = yield* makeCounter
+      const asked = Effect.map(requests, (all) => all.filter((one) => one.endsWith("/config")))
+      const before = yield* Clock.currentTimeMillis
+      yield* TestClock.adjust("365 days")
+      yield* look
+      yield* asked
+      yield* TestClock.setTime(before)
+      const turns = yield* Effect.forEach(Arr.range(1, 4), () => Effect.zipRight(cycle, asked))
+      expect(new Set(turns.flat()).size).toBe(4)
+    }).pipe(Effect.provide(host())))
 
   it.effect("grow by one for each guest that changed", () =>
     Effect.gen(function*() {
