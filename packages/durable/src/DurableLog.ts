@@ -2,7 +2,7 @@ import { Crypto } from "@felhom/domain/port/Crypto"
 import type { DurableFileError } from "@felhom/domain/port/DurableFile"
 import { FileSteps, type GrowingFile } from "@felhom/domain/port/FileSteps"
 import { EpochMillis } from "@felhom/domain/Time"
-import { Cause, Clock, Effect, ExecutionStrategy, Exit, Option, Schema, Scope } from "effect"
+import { Cause, Clock, Deferred, Effect, ExecutionStrategy, Exit, FiberId, Option, Schema, Scope } from "effect"
 import { DurableLogError, ioFailure } from "./DurableLogError.ts"
 import { encodeFrame, encodeFrames, longestPayload, magic, parseLog, payloadLength, zerosFrom } from "./LogFormat.ts"
 import * as Reserve from "./Reserve.ts"
@@ -64,12 +64,12 @@ export const longestRecord: number = longestPayload / 2
 interface Batch {
   readonly records: Array<Uint8Array>
   bytes: number
-  /** Those who brought the others. */
-  readonly waiting: Array<(answer: Effect.Effect<void, DurableLogError>) => void>
+  /** What those who brought the others wait for. */
+  answer: Deferred.Deferred<void, DurableLogError> | undefined
   taken: boolean
 }
 
-const emptyBatch = (): Batch => ({ records: [], bytes: 0, waiting: [], taken: false })
+const emptyBatch = (): Batch => ({ records: [], bytes: 0, answer: undefined, taken: false })
 
 /** The file that is written to, and how long it was when it was made. */
 interface OpenFile {
@@ -222,8 +222,8 @@ export const open = <A>(
     const flush = (mine: Batch): Effect.Effect<void, DurableLogError> => {
       mine.taken = true
       const answered = (answer: Effect.Effect<void, DurableLogError>) => {
-        for (const tell of mine.waiting) {
-          tell(answer)
+        if (mine.answer !== undefined) {
+          Deferred.unsafeDone(mine.answer, answer)
         }
         turns.leave()
         return answer
@@ -261,9 +261,8 @@ export const open = <A>(
         if (failure !== undefined) return Effect.fail(failure)
         const mine = joined(record)
         return mine.records.length > 1
-          ? Effect.async((resume) => {
-            mine.waiting.push(resume)
-          })
+          // Made in the step that joins: a fiber may be held up before it begins to wait, and the answer must find it.
+          ? Deferred.await(mine.answer ??= Deferred.unsafeMake<void, DurableLogError>(FiberId.none))
           // Others that are about to append in this very moment come along.
           : Effect.flatMap(Effect.yieldNow(), () => Effect.flatMap(turns.enter, () => flush(mine)))
       })

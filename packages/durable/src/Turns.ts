@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Deferred, Effect, FiberId } from "effect"
 
 /** Lets work through one after another, in the order in which it came. */
 export interface Turns {
@@ -11,17 +11,23 @@ export interface Turns {
 
 /** What Effect's semaphore does in a dozen steps more, which is a good part of what a record costs. */
 export const make = (): Turns => {
-  const waiting: Array<(go: Effect.Effect<void>) => void> = []
+  // Whoever finds it taken stands in line in that very step: a fiber may be held up before it begins to wait, and a turn that is
+  // passed on meanwhile must find it there.
+  const waiting: Array<Deferred.Deferred<void>> = []
   let busy = false
   const leave = () => {
     const first = waiting.shift()
     if (first === undefined) busy = false
-    else first(Effect.void)
+    else Deferred.unsafeDone(first, Effect.void)
   }
   const enter = Effect.suspend(() => {
-    if (busy) return Effect.async<void>((resume) => void waiting.push(resume))
-    busy = true
-    return Effect.void
+    if (!busy) {
+      busy = true
+      return Effect.void
+    }
+    const turn = Deferred.unsafeMake<void>(FiberId.none)
+    waiting.push(turn)
+    return Deferred.await(turn)
   })
   return {
     alone: (work) =>

@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import * as DurableLog from "@felhom/durable/DurableLog"
-import { Cause, Deferred, Effect, Exit, Fiber, Logger } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Logger, Option } from "effect"
 import { deflateRawSync } from "node:zlib"
 import { expect } from "vitest"
 import { crashStates, type Disk, makeModel } from "./ModelFileSystem.ts"
@@ -34,6 +34,26 @@ describe("a durable log", () => {
       )
       expect(yield* wordsOn(model.present())).toHaveLength(64)
     }))
+
+  it.effect("answers those, too, who are held up between bringing a record and waiting for it", () =>
+    on(
+      makeModel(),
+      Effect.gen(function*() {
+        const { log } = yield* openWords
+        const append = (word: string) => log.append(text.encode.encode(word))
+        const stuck: Array<number> = []
+        for (let steps = 0; steps < 24; steps++) {
+          const first = yield* Effect.fork(append("one"))
+          const second = yield* Effect.fork(
+            Effect.withMaxOpsBeforeYield(Effect.zipRight(Effect.repeatN(Effect.void, steps), append("two")), 20)
+          )
+          yield* Effect.repeatN(Effect.yieldNow(), 100)
+          expect(Option.isSome(yield* Fiber.poll(first))).toBe(true)
+          if (Option.isNone(yield* Fiber.poll(second))) stuck.push(steps)
+        }
+        expect(stuck).toEqual([])
+      })
+    ))
 
   it.effect("tells of a write that a crash cut off, where and how much, and drops it; and of none where none was", () =>
     Effect.gen(function*() {

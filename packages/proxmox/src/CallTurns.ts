@@ -1,18 +1,14 @@
-import { Effect } from "effect"
+import { Deferred, Effect, FiberId } from "effect"
 
 /** Lets so many calls through at once, the others in the order in which they came. */
 export type CallTurns = <A, E>(call: Effect.Effect<A, E>) => Effect.Effect<A, E>
-
-interface Place {
-  granted: boolean
-  go: () => void
-}
 
 /** What Effect's semaphore does in many more steps, which were a good part of those of a call. */
 export const makeCallTurns = (atOnce: number): Effect.Effect<CallTurns> =>
   Effect.sync(() => {
     let free = atOnce
-    const waiting = new Set<Place>()
+    // Whoever finds no turn free stands in line in that very step: a fiber may be held up before it begins to wait.
+    const waiting = new Set<Deferred.Deferred<void>>()
     const release = (): void => {
       const [next] = waiting
       if (next === undefined) {
@@ -20,8 +16,7 @@ export const makeCallTurns = (atOnce: number): Effect.Effect<CallTurns> =>
         return
       }
       waiting.delete(next)
-      next.granted = true
-      next.go()
+      Deferred.unsafeDone(next, Effect.void)
     }
     // Only to be run where it can't be interrupted: whoever took a turn gives it back.
     const released = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -41,15 +36,12 @@ export const makeCallTurns = (atOnce: number): Effect.Effect<CallTurns> =>
           free -= 1
           return released(restore(call))
         }
-        const place: Place = { granted: false, go: () => undefined }
-        const turn = Effect.async<void>((resume) => {
-          place.go = () => resume(Effect.void)
-          waiting.add(place)
-        })
-        return Effect.matchCauseEffect(restore(turn), {
+        const turn = Deferred.unsafeMake<void>(FiberId.none)
+        waiting.add(turn)
+        return Effect.matchCauseEffect(restore(Deferred.await(turn)), {
           onFailure: (cause) => {
-            if (place.granted) release()
-            else waiting.delete(place)
+            // Whoever is interrupted with the turn already in hand gives it back.
+            if (!waiting.delete(turn)) release()
             return Effect.failCause(cause)
           },
           onSuccess: () => released(restore(call))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { makeCallTurns } from "@felhom/proxmox/CallTurns"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option } from "effect"
 
 /** Calls that say when they began, and end when they are told to. */
 const calls = Effect.gen(function*() {
@@ -17,6 +17,10 @@ const calls = Effect.gen(function*() {
     })
   return { begun, call }
 })
+
+/** Begins after so many steps of 20 that a fiber takes in a row. */
+const heldUpAfter = <A>(steps: number, effect: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.withMaxOpsBeforeYield(Effect.zipRight(Effect.repeatN(Effect.void, steps), effect), 20)
 
 describe("calls in turn", () => {
   it.effect("begin two at once, and the others in the order in which they came", () =>
@@ -78,5 +82,21 @@ describe("calls in turn", () => {
       yield* Fiber.join(two.fiber)
       yield* Effect.forEach([4, 5], call)
       expect(begun.filter((n) => n !== 3)).toEqual([1, 2, 4, 5])
+    }))
+
+  it.effect("reach whoever is held up between standing in line and waiting", () =>
+    Effect.gen(function*() {
+      const stuck: Array<string> = []
+      // After each number of steps in turn it gives way to others, for as long as they hold the turn and longer.
+      for (let steps = 0; steps < 24; steps++) {
+        for (let holds = 0; holds < 6; holds++) {
+          const inTurn = yield* makeCallTurns(1)
+          yield* Effect.fork(inTurn(Effect.repeatN(Effect.yieldNow(), holds)))
+          const last = yield* Effect.fork(heldUpAfter(steps, inTurn(Effect.void)))
+          yield* Effect.repeatN(Effect.yieldNow(), 50)
+          if (Option.isNone(yield* Fiber.poll(last))) stuck.push(`after ${steps} steps, held for ${holds}`)
+        }
+      }
+      expect(stuck).toEqual([])
     }))
 })
