@@ -2,13 +2,10 @@ import { describe, it } from "@effect/vitest"
 import * as Turns from "@felhom/durable/Turns"
 import { Deferred, Effect, Exit, Fiber, Option } from "effect"
 import { expect } from "vitest"
+import { heldUpAfter } from "./HeldUp.ts"
 
 /** Lets all that can go on do so. */
 const settled = Effect.repeatN(Effect.yieldNow(), 20)
-
-/** Begins after so many steps of 20 that a fiber takes in a row. */
-const heldUpAfter = <A>(steps: number, effect: Effect.Effect<A>): Effect.Effect<A> =>
-  Effect.withMaxOpsBeforeYield(Effect.zipRight(Effect.repeatN(Effect.void, steps), effect), 20)
 
 describe("turns", () => {
   it.effect("come one after another, in their order", () =>
@@ -41,8 +38,8 @@ describe("turns", () => {
   it.effect("reach whoever is held up between standing in line and waiting", () =>
     Effect.gen(function*() {
       const stuck: Array<string> = []
-      // After each number of steps in turn it gives way to others, for as long as they hold the turn and longer.
-      for (let steps = 0; steps < 24; steps++) {
+      // At each of its steps in turn it gives way to others, for as long as they hold the turn and longer.
+      for (let steps = 1; steps < 24; steps++) {
         for (let holds = 0; holds < 6; holds++) {
           const { alone } = Turns.make()
           yield* Effect.fork(alone(Effect.repeatN(Effect.yieldNow(), holds)))

@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import * as KeyedTurns from "@felhom/hub/KeyedTurns"
-import { Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Scheduler } from "effect"
 import { expect } from "vitest"
 
 /** Work that says when it began, and goes on until it is let go. */
@@ -13,9 +13,18 @@ const held = (name: string, log: Array<string>) =>
 /** Lets all that can go on do so. */
 const settled = Effect.repeatN(Effect.yieldNow(), 20)
 
-/** Begins after so many steps of 20 that a fiber takes in a row. */
-const heldUpAfter = <A>(steps: number, effect: Effect.Effect<A>): Effect.Effect<A> =>
-  Effect.withMaxOpsBeforeYield(Effect.zipRight(Effect.repeatN(Effect.void, steps), effect), 20)
+/** Gives way to others once, after so many steps. */
+const heldUpAfter = <A>(steps: number, effect: Effect.Effect<A>): Effect.Effect<A> => {
+  let isOver = false
+  return Effect.withScheduler(effect, {
+    shouldYield: ({ currentOpCount }) => {
+      if (isOver || currentOpCount < steps) return false
+      isOver = true
+      return 0
+    },
+    scheduleTask: (task, priority) => Scheduler.defaultScheduler.scheduleTask(task, priority)
+  })
+}
 
 describe("turns by key", () => {
   it.effect("come one after another in their order, and beside those of other keys", () =>
@@ -92,8 +101,8 @@ describe("turns by key", () => {
   it.effect("reach whoever is held up between standing in line and waiting", () =>
     Effect.gen(function*() {
       const stuck: Array<string> = []
-      // After each number of steps in turn it gives way to others, for as long as they hold the turn and longer.
-      for (let steps = 0; steps < 24; steps++) {
+      // At each of its steps in turn it gives way to others, for as long as they hold the turn and longer.
+      for (let steps = 1; steps < 24; steps++) {
         for (let holds = 0; holds < 6; holds++) {
           const { alone } = yield* KeyedTurns.make
           yield* Effect.fork(alone("a")(Effect.repeatN(Effect.yieldNow(), holds)))

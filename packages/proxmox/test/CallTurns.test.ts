@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { makeCallTurns } from "@felhom/proxmox/CallTurns"
-import { Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Scheduler } from "effect"
 
 /** Calls that say when they began, and end when they are told to. */
 const calls = Effect.gen(function*() {
@@ -18,9 +18,18 @@ const calls = Effect.gen(function*() {
   return { begun, call }
 })
 
-/** Begins after so many steps of 20 that a fiber takes in a row. */
-const heldUpAfter = <A>(steps: number, effect: Effect.Effect<A>): Effect.Effect<A> =>
-  Effect.withMaxOpsBeforeYield(Effect.zipRight(Effect.repeatN(Effect.void, steps), effect), 20)
+/** Gives way to others once, after so many steps. */
+const heldUpAfter = <A>(steps: number, effect: Effect.Effect<A>): Effect.Effect<A> => {
+  let isOver = false
+  return Effect.withScheduler(effect, {
+    shouldYield: ({ currentOpCount }) => {
+      if (isOver || currentOpCount < steps) return false
+      isOver = true
+      return 0
+    },
+    scheduleTask: (task, priority) => Scheduler.defaultScheduler.scheduleTask(task, priority)
+  })
+}
 
 describe("calls in turn", () => {
   it.effect("begin two at once, and the others in the order in which they came", () =>
@@ -87,8 +96,8 @@ describe("calls in turn", () => {
   it.effect("reach whoever is held up between standing in line and waiting", () =>
     Effect.gen(function*() {
       const stuck: Array<string> = []
-      // After each number of steps in turn it gives way to others, for as long as they hold the turn and longer.
-      for (let steps = 0; steps < 24; steps++) {
+      // At each of its steps in turn it gives way to others, for as long as they hold the turn and longer.
+      for (let steps = 1; steps < 24; steps++) {
         for (let holds = 0; holds < 6; holds++) {
           const inTurn = yield* makeCallTurns(1)
           yield* Effect.fork(inTurn(Effect.repeatN(Effect.yieldNow(), holds)))
