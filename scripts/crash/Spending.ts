@@ -1,3 +1,4 @@
+import { FileSteps } from "@felhom/domain/port/FileSteps"
 import { EpochMillis } from "@felhom/domain/Time"
 import * as NonceStore from "@felhom/durable/NonceStore"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
@@ -10,10 +11,13 @@ export const enoughToCompact = 26_000
 
 const together = 2_000
 
+// Each write on the spot: how many records share one would else be the disk's affair of the moment, and each life have other steps.
+const steps = Layer.succeed(FileSteps, NodeFileSteps.stepsOn(Number.MAX_VALUE))
+
 const onStore = <A, E>(home: Pick<Home, "folder">, use: Effect.Effect<A, E, NonceStore.NonceStore>) =>
   Effect.provide(
     use,
-    Layer.provide(NonceStore.layer(stateFolder(home)), Layer.merge(NodeFileSteps.layer, NodeCrypto.layer))
+    Layer.provide(NonceStore.layer(stateFolder(home)), Layer.merge(steps, NodeCrypto.layer))
   )
 
 const nonceOf = (number: number): string => number.toString(16).padStart(32, "0")
