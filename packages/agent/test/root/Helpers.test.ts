@@ -12,7 +12,9 @@ import { expect } from "vitest"
 
 const dist = join(import.meta.dirname, "../../../../dist")
 const verbs = RootVerb.literals
-const flags = ["--jitless", "--no-expose-wasm"]
+const flags = ["--jitless"]
+/** What V8 up to 11 (Node 20) says of `--jitless` on standard error; later ones know no flag that keeps it quiet, and end at one. */
+const wordOfV8 = "Warning: disabling flag --expose_wasm due to conflicting flags\n"
 
 const Reply = Schema.parseJson(Schema.Struct({
   ok: Schema.Boolean,
@@ -109,7 +111,7 @@ const traced = (verb: RootVerb, request: object) =>
         env: { PATH: "/usr/bin:/bin", FELHOM_SECRET: "leaks" }
       }
     )
-    expect(stderr).toBe("")
+    expect(stderr.replace(wordOfV8, "")).toBe("")
     return { reply: Schema.decodeSync(Reply)(stdout), trace: readFileSync(file, "utf8") }
   })
 

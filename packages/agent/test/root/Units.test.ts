@@ -67,7 +67,7 @@ describe("the unit files", () => {
     for (const verb of verbs) {
       const unit = `felhom-agent-${verb}@.service`
       expect(settings(unit, "ExecStart")).toEqual([
-        `/usr/bin/node --jitless --no-expose-wasm /usr/lib/felhom-agent/root-${verb}.js`
+        `/usr/bin/node --jitless /usr/lib/felhom-agent/root-${verb}.js`
       ])
       expect(settings(unit, "MemoryDenyWriteExecute")).toEqual(["yes"])
       expect([settings(unit, "StandardInput"), settings(unit, "StandardOutput")]).toEqual([["socket"], ["socket"]])
