@@ -25,6 +25,8 @@ export const programs = {
   "root-smart.js": { entry: "packages/agent/src/root/RunSmart.ts", external: [] },
   "root-mount.js": { entry: "packages/agent/src/root/RunMount.ts", external: [] },
   "root-pct-create.js": { entry: "packages/agent/src/root/RunPctCreate.ts", external: [] },
+  // Makes the agent's compiled code where it is installed, for the Node that is there.
+  "compile.js": { entry: "scripts/rehearsal/Compile.ts", external: [] },
   "hub.js": { entry: "packages/hub/src/main.ts", external: ["libsql"] },
   // The hub's thread that writes, which it starts from beside itself.
   "hub-writer.mjs": { entry: "packages/hub/src/hub-writer.mjs", external: ["libsql"] },

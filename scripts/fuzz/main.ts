@@ -8,7 +8,7 @@ import { signatureTargets } from "./SignatureTargets.ts"
 import { differential, sshKeygen } from "./SshKeygen.ts"
 import { fuzz } from "./Target.ts"
 
-const usual = { parser: 100_000, differential: 20_000, crash: 100_000 } as const
+const usual = { parser: 100_000, hostile: 1_000_000, differential: 20_000, crash: 100_000 } as const
 
 /** The hub's answer, and Proxmox's to each call: these share among them what one parser is given. */
 const answers = (runs: number, seed: number) =>
@@ -26,10 +26,21 @@ const answers = (runs: number, seed: number) =>
 type Part = (asked: number | undefined, seed: number) => Promise<number>
 
 const parsers: Part = async (asked = usual.parser, seed) => {
-  for (const target of [...signatureTargets(), ...payloadTargets, ...rootSideTargets]) {
+  for (const target of [...signatureTargets(), ...payloadTargets]) {
     const { accepted, refused } = fuzz(target, asked, seed)
     console.log(`${target.name}: ${accepted} taken, ${refused} refused, no fault`)
   }
+  return 0
+}
+
+/** What runs as root: these share among them what they are given. */
+const hostile: Part = async (asked = usual.hostile, seed) => {
+  const each = Math.ceil(asked / rootSideTargets.length)
+  for (const target of rootSideTargets) {
+    const { accepted, refused } = fuzz(target, each, seed)
+    console.log(`${target.name}: ${accepted} taken, ${refused} refused, no fault`)
+  }
+  console.log(`hostile strings: ${each * rootSideTargets.length} at ${rootSideTargets.length} places of the root side`)
   return 0
 }
 
@@ -49,6 +60,7 @@ const compared: Part = async (asked = usual.differential, seed) => {
 
 const parts: { readonly [name: string]: Part } = {
   parsers,
+  hostile,
   answers: (asked = usual.parser, seed) => answers(asked, seed).then(() => 0),
   openssh: compared,
   power: (asked = usual.crash, seed) => powerIsCut(asked, seed),
@@ -56,8 +68,9 @@ const parts: { readonly [name: string]: Part } = {
 }
 
 const help = `npm run fuzz -- [NUMBER] [PART...]
-NUMBER of inputs for each parser, of disks after a power cut, and of signatures shown to ssh-keygen as well;
-without it ${usual.parser}, ${usual.crash} and ${usual.differential}, and an agent is killed at every step of its disk.
+NUMBER of inputs for each parser, of hostile strings at the root side, of disks after a power cut, and of signatures shown to
+ssh-keygen as well; without it ${usual.parser}, ${usual.hostile}, ${usual.crash} and ${usual.differential}, and an agent is killed
+at every step of its disk.
 PART is ${Object.keys(parts).join(", ")}; all of them without one. Ends with 1 when there is a fault.`
 
 const main = async (given: ReadonlyArray<string>): Promise<number> => {

@@ -87,6 +87,24 @@ export const bugs = [
     }]
   },
   {
+    name: "goes by the operators' policy after root edited its own",
+    invariant: "I7",
+    changes: [{
+      file: "packages/authz/src/HostPolicy.ts",
+      line: "Option.isSome(widened) && widened.value.anchor === reading.root",
+      instead: "Option.isSome(widened)"
+    }]
+  },
+  {
+    name: "takes a policy that fewer signed than it takes",
+    invariant: "I7",
+    changes: [{
+      file: "packages/authz/src/PolicyDocument.ts",
+      line: "signatures.thresholds[op] ?? signatures.threshold",
+      instead: "signatures.thresholds[op] ?? (op === \"policy.widen\" ? 1 : signatures.threshold)"
+    }]
+  },
+  {
     name: "lets a revoked key count",
     invariant: "I8",
     changes: [{
@@ -102,6 +120,15 @@ export const bugs = [
       file: "packages/authz/src/Signers.ts",
       line: "const sha256 = yield* crypto.sha256(found.value)",
       instead: "const sha256 = Option.isSome(good) ? good.value.sha256 : yield* crypto.sha256(found.value)"
+    }]
+  },
+  {
+    name: "goes by the operators' list of signers after root edited its own",
+    invariant: "I8",
+    changes: [{
+      file: "packages/authz/src/Signers.ts",
+      line: "if (held.value.anchor === listed.sha256) {",
+      instead: "if (held.value.anchor.length > 0) {"
     }]
   },
   {
@@ -157,6 +184,22 @@ export const bugs = [
       file: "packages/agent/src/Cycle.ts",
       line: "onFailure: (error) => afterFailure(memory, error),",
       instead: "onFailure: () => Effect.interrupt,"
+    }]
+  },
+  {
+    name: "looks whether it is its turn, and stands in line a moment later",
+    invariant: "I14",
+    changes: [{
+      file: "packages/durable/src/Turns.ts",
+      line: "waiting.push(turn)",
+      instead: ""
+    }, {
+      file: "packages/durable/src/Turns.ts",
+      line: "return Deferred.await(turn)",
+      instead: `return Effect.flatMap(Effect.as(Effect.yieldNow(), turn), (mine) => {
+        waiting.push(mine)
+        return Deferred.await(mine)
+      })`
     }]
   },
   {

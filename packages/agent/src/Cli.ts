@@ -3,21 +3,19 @@ import { Vmid } from "@felhom/domain/ProxmoxId"
 import { version } from "@felhom/domain/Version"
 import * as OpJournal from "@felhom/durable/OpJournal"
 import { Mandate } from "@felhom/mandate/Mandate"
-import * as NodeCrypto from "@felhom/node/NodeCrypto"
-import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import { Effect, Layer, type Option } from "effect"
-import { join } from "node:path"
 import { makeAdminCommands } from "./admin/AdminCommands.ts"
 import { makeAuditCommand } from "./audit/AuditCommand.ts"
 import { defaultConfigFile } from "./ConfigFile.ts"
+import { makeConfigureCommand } from "./configure/ConfigureCommand.ts"
 import { runDaemon } from "./DaemonCommand.ts"
-import { concludedDoctor } from "./doctor/Doctor.ts"
-import * as ServedCertificate from "./doctor/ServedCertificate.ts"
-import * as StateFolder from "./doctor/StateFolder.ts"
-import { trustChecks } from "./doctor/TrustChecks.ts"
+import { makeDetachCommand } from "./detach/DetachCommand.ts"
+import { makeDisksCommands } from "./disks/DisksCommand.ts"
+import { makeDoctorCommand } from "./doctor/DoctorCommand.ts"
 import { enrol } from "./enrol/Enrol.ts"
 import * as LiveEnrolment from "./enrol/LiveEnrolment.ts"
 import { showKey } from "./enrol/ShowKey.ts"
+import { makeGoldenCommand } from "./golden/GoldenCommands.ts"
 import * as Live from "./Live.ts"
 import { makePlanCommand } from "./plan/PlanCommand.ts"
 import * as Checklist from "./selftest/Checklist.ts"
@@ -130,33 +128,6 @@ export const makeCommand = (surroundings: Surroundings) => {
     Command.withDescription("Show this host to its hub, with FELHOM_AGENT_ENROL_TOKEN; prints the code to accept it by")
   )
 
-  const doctor = Command.make("doctor", { config, output }, (options) =>
-    Effect.gen(function*() {
-      const { pins, url } = yield* Settings.proxmoxSettings
-      const stateDirectory = yield* Settings.stateDirectory
-      return yield* concludedDoctor(options.output, {
-        url,
-        pins,
-        stateDirectory,
-        daemonScript: join(import.meta.dirname, "daemon.js"),
-        trust: Effect.provide(
-          trustChecks({ ...yield* Settings.trustFiles, stateDirectory }),
-          [NodeDurableFile.layer, NodeCrypto.layer]
-        )
-      })
-    }).pipe(
-      Effect.provide(
-        Layer.mergeAll(
-          proxmoxOnly(options.config),
-          Checklist.layer(options.output),
-          ServedCertificate.layer,
-          StateFolder.layer
-        )
-      )
-    )).pipe(
-      Command.withDescription("Look at everything that has to be right, and say what to mend; changes nothing")
-    )
-
   const key = Command.make("key", { config, output }, (options) =>
     showKey(options.output).pipe(
       Effect.provide(
@@ -168,14 +139,20 @@ export const makeCommand = (surroundings: Surroundings) => {
     )).pipe(Command.withDescription("Show this host's id, its key's fingerprint and the code that a person compares"))
 
   const { hold, ops } = makeAdminCommands(surroundings)
+  const { disks, health } = makeDisksCommands(surroundings)
 
   return Command.make("felhom-agent").pipe(
     Command.withDescription("Looks after one Proxmox VE host"),
     Command.withSubcommands([
       makeAuditCommand(surroundings),
+      makeConfigureCommand(),
       daemon,
-      doctor,
+      makeDetachCommand(surroundings),
+      makeDoctorCommand(surroundings),
+      disks,
       enrolHost,
+      health,
+      makeGoldenCommand(surroundings),
       hold,
       key,
       ops,

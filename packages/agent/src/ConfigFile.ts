@@ -18,10 +18,11 @@ const isObject = (value: unknown): value is { readonly [key: string]: unknown } 
 
 const textOf = (place: string, value: unknown): Either.Either<string, string> => {
   if (typeof value === "string") return Either.right(value)
-  if (place.endsWith(".fingerprint") && Array.isArray(value) && value.every((item) => typeof item === "string")) {
+  const several = place.endsWith(".fingerprint") || place === "network.allow"
+  if (several && Array.isArray(value) && value.every((item) => typeof item === "string")) {
     return Either.right(value.join(","))
   }
-  const expected = place.endsWith(".fingerprint") ? "a text or a list of texts" : "a text"
+  const expected = several ? "a text or a list of texts" : "a text"
   return Either.left(`${place} must be ${expected}`)
 }
 

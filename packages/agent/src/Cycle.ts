@@ -139,7 +139,7 @@ const exchange = (
         desired: yield* desk.desired,
         ...(trust === null ? {} : { policyHash: trust.policy, hold: trust.hold !== null })
       },
-      sections: { ...observed.sections, audit: yield* desk.audit }
+      sections: { ...observed.sections, audit: yield* desk.audit, ...yield* desk.beside }
     }
     const report = yield* makeReport({
       reporter: { ...state.host, ...host },

@@ -1,5 +1,5 @@
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
-import { Effect, type Option } from "effect"
+import { Effect, Option } from "effect"
 import * as Daemon from "./Daemon.ts"
 import { FolderLock } from "./FolderLock.ts"
 import * as Live from "./Live.ts"
@@ -21,6 +21,10 @@ export const runDaemon = (
       stateDirectory: directory,
       runtimeDirectory: yield* Settings.runtimeDirectory,
       ...yield* Settings.trustFiles,
+      ...Option.match((yield* Settings.SettingsSource).credentials, {
+        onNone: () => ({}),
+        onSome: (credentials) => ({ credentials })
+      }),
       bootId
     }
     // Loaded only once the first report is out, which waits for nothing that it does not need.

@@ -10,7 +10,9 @@ const usage: ReadonlySet<string> = new Set([
   "StateFileCorrupt",
   "HostKeyCorrupt",
   "DurableFileError",
-  "InstanceLockError"
+  "InstanceLockError",
+  "HostFileError",
+  "NameUnknown"
 ])
 
 /**

@@ -12,11 +12,8 @@ import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import * as NodeEd25519 from "@felhom/node/NodeEd25519"
 import { gzip } from "@felhom/node/NodeGzip"
 import * as NodeInstanceLock from "@felhom/node/NodeInstanceLock"
-import * as NodeRootSocket from "@felhom/node/NodeRootSocket"
 import * as PinnedHttp from "@felhom/node/PinnedHttp"
 import { Privileged } from "@felhom/privileged/Privileged"
-import * as PrivilegedSocket from "@felhom/privileged/PrivilegedSocket"
-import { answerWithinMillis } from "@felhom/privileged/RootExchange"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
 import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import { answerLimitMillis } from "@felhom/proxmox/Transport"
@@ -24,6 +21,7 @@ import * as Observer from "@felhom/reconciler/Observer"
 import { Context, Effect, Layer, type Scope } from "effect"
 import * as HostKey from "./enrol/HostKey.ts"
 import * as FolderLock from "./FolderLock.ts"
+import { rootSide } from "./RootSide.ts"
 import * as Settings from "./Settings.ts"
 import type { SettingsError } from "./SettingsError.ts"
 
@@ -109,23 +107,14 @@ export const hub: Layer.Layer<HubClient.HubClient, SettingsError | HostKey.HostK
 
 export const crypto: Layer.Layer<Crypto> = NodeCrypto.layer
 
-/**
- * Beside the agent's own folder, and not in it: systemd hands each socket that it makes there to the agent by its path, so the folder
- * must not be the agent's to put something else into.
- */
-const rootSockets = (runtimeDirectory: string): string => `${runtimeDirectory.replace(/\/+$/, "")}-root`
-
-/** The root side, reached over its sockets: this process starts no program. */
 const makeObserver: Effect.Effect<
   Context.Tag.Service<Observer.Observer>,
   SettingsError,
   Configured | ProxmoxClient.ProxmoxClient | Crypto
-> = Effect.flatMap(Settings.runtimeDirectory, (directory) =>
-  Effect.provideService(
-    Observer.make,
-    Privileged,
-    PrivilegedSocket.make(NodeRootSocket.make({ directory: rootSockets(directory), timeouts: answerWithinMillis }))
-  ))
+> = Effect.flatMap(
+  Settings.runtimeDirectory,
+  (directory) => Effect.provideService(Observer.make, Privileged, rootSide(directory))
+)
 
 /** What looks at the host. */
 export const observer: Layer.Layer<

@@ -14,6 +14,7 @@ export const fileSettings = {
   "hub.url": "HUB_URL",
   "hub.fingerprint": "HUB_FINGERPRINT",
   "hub.tokenFile": "HUB_TOKEN_FILE",
+  "network.allow": "NETWORK_ALLOW",
   "stateDir": "STATE_DIR",
   "runtimeDir": "RUNTIME_DIR",
   "policyFile": "POLICY_FILE",

@@ -4,6 +4,7 @@ import { parsePins, type PeerPins } from "@felhom/domain/PeerPin"
 import { NodeName, TokenId } from "@felhom/domain/ProxmoxId"
 import { Array as Arr, Context, Effect, Either, Layer, LogLevel, Option, Redacted, Schema } from "effect"
 import { defaultConfigFile, readConfigFile } from "./ConfigFile.ts"
+import { type AddressRange, parseRanges } from "./configure/AddressRange.ts"
 import { nearestName } from "./NearestName.ts"
 import { environmentPrefix, type SettingName, settingNames, whereToSet } from "./SettingName.ts"
 import { SettingsError } from "./SettingsError.ts"
@@ -14,9 +15,13 @@ export interface Peer {
   readonly pins: PeerPins
 }
 
-export interface ProxmoxSettings extends Peer {
+/** Proxmox VE without the secret that it takes. */
+export interface ProxmoxPlace extends Peer {
   readonly node: NodeName
   readonly tokenId: TokenId
+}
+
+export interface ProxmoxSettings extends ProxmoxPlace {
   readonly secret: Redacted.Redacted
 }
 
@@ -118,11 +123,20 @@ const parseSecret = (text: string): Either.Either<Redacted.Redacted, string> =>
     ? Either.right(Redacted.make(text))
     : Either.left(text === "" ? "is empty" : "has characters that no token has (spaces, line breaks, non-ASCII)")
 
-const secretFile = (path: string) =>
+/** Root's own group, which nobody else is in. */
+const rootGroup = 0
+
+/**
+ * systemd leaves a credential with root and lets the unit's user read it by an access list, whose widest entry is what stat shows as the
+ * group's rights: 0440, of root's group (systemd 257 on Debian 13).
+ */
+const othersMay = ({ gid, mode }: FileSystem.File.Info, credential: boolean): boolean =>
+  (mode & (credential && Option.contains(gid, rootGroup) ? 0o037 : 0o077)) !== 0
+
+const secretFile = (path: string, credential: boolean) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const mode = Number((yield* fs.stat(path)).mode)
-    if ((mode & 0o077) !== 0) {
+    if (othersMay(yield* fs.stat(path), credential)) {
       return yield* new SettingsError({
         problems: [`${path} holds a secret and others may read it: chmod 600 ${path}`]
       })
@@ -155,8 +169,9 @@ const readSecret = (section: "proxmox" | "hub") =>
     const named = yield* read((texts) => texts.optional(fileName, parsePath))
     const fs = yield* FileSystem.FileSystem
     const present = (path: string) => Effect.orElseSucceed(fs.exists(path), () => false)
+    const credential = Option.map(credentials, (directory) => `${directory}/${section}-token`)
     const unnamed = [
-      ...Option.toArray(Option.map(credentials, (directory) => `${directory}/${section}-token`)),
+      ...Option.toArray(credential),
       ...(section === "hub" ? [bearerFile(yield* stateDirectory)] : [])
     ]
     const place = Option.isSome(named) ? named : yield* Effect.findFirst(unnamed, present)
@@ -169,7 +184,7 @@ const readSecret = (section: "proxmox" | "hub") =>
       })
     }
     return yield* Either.mapLeft(
-      parseSecret((yield* secretFile(place.value)).trim()),
+      parseSecret((yield* secretFile(place.value, Option.contains(credential, place.value))).trim()),
       (problem) => new SettingsError({ problems: [`${place.value}: the secret ${problem}`] })
     )
   })
@@ -186,37 +201,36 @@ const together = <A, B, R, S>(
         : Either.all([one, two])
   )
 
+/** Where Proxmox VE is, and who it must show to be. */
+export const proxmoxPlace: Effect.Effect<ProxmoxPlace, SettingsError, SettingsSource> = read((texts) =>
+  Either.all({
+    url: texts.needed("PROXMOX_URL", parseOrigin),
+    node: texts.needed("PROXMOX_NODE", parseNode),
+    pins: texts.needed("PROXMOX_FINGERPRINT", parseFingerprints),
+    tokenId: texts.needed("PROXMOX_TOKEN_ID", parseTokenId)
+  })
+)
+
+/** Where the hub is, and who it must show to be. */
+export const hubPlace: Effect.Effect<Peer, SettingsError, SettingsSource> = read((texts) =>
+  Either.all({
+    url: texts.needed("HUB_URL", parseOrigin),
+    pins: texts.needed("HUB_FINGERPRINT", parseFingerprints)
+  })
+)
+
 /** What it takes to talk to Proxmox VE. */
 export const proxmoxSettings: Effect.Effect<ProxmoxSettings, SettingsError, SettingsSource | FileSystem.FileSystem> =
-  Effect.map(
-    together(
-      read((texts) =>
-        Either.all({
-          url: texts.needed("PROXMOX_URL", parseOrigin),
-          node: texts.needed("PROXMOX_NODE", parseNode),
-          pins: texts.needed("PROXMOX_FINGERPRINT", parseFingerprints),
-          tokenId: texts.needed("PROXMOX_TOKEN_ID", parseTokenId)
-        })
-      ),
-      readSecret("proxmox")
-    ),
-    ([plain, secret]) => ({ ...plain, secret })
-  )
+  Effect.map(together(proxmoxPlace, readSecret("proxmox")), ([plain, secret]) => ({ ...plain, secret }))
 
 /** What it takes to talk to the hub. */
 export const hubSettings: Effect.Effect<HubSettings, SettingsError, SettingsSource | FileSystem.FileSystem> = Effect
-  .map(
-    together(
-      read((texts) =>
-        Either.all({
-          url: texts.needed("HUB_URL", parseOrigin),
-          pins: texts.needed("HUB_FINGERPRINT", parseFingerprints)
-        })
-      ),
-      readSecret("hub")
-    ),
-    ([plain, token]) => ({ ...plain, token })
-  )
+  .map(together(hubPlace, readSecret("hub")), ([plain, token]) => ({ ...plain, token }))
+
+/** Addresses that the agent may speak to beside those that it has to, for `configure` and `doctor`. */
+export const networkAllow: Effect.Effect<ReadonlyArray<AddressRange>, SettingsError, SettingsSource> = read((texts) =>
+  texts.or("NETWORK_ALLOW", parseRanges, [])
+)
 
 /** What it takes to show this host to the hub for the first time. */
 export const enrolmentSettings: Effect.Effect<

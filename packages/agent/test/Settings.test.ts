@@ -135,6 +135,49 @@ describe("Settings", () => {
       expect(Redacted.value(settings.secret)).toBe(secret)
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scoped("take a credential as systemd leaves it, root's and readable by an access list, and nothing wider", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped()
+      const path = `${directory}/proxmox-token`
+      yield* fs.writeFileString(path, secret, { mode: 0o400 })
+      const read = (mode: number, gid: number, where: Environment) =>
+        Settings.proxmoxSettings.pipe(
+          Effect.provide(Settings.layerSource({
+            file: Option.none(),
+            environment: { ...without("FELHOM_AGENT_PROXMOX_TOKEN"), ...where }
+          })),
+          Effect.provideService(FileSystem.FileSystem, {
+            ...fs,
+            stat: (file) => Effect.map(fs.stat(file), (info) => ({ ...info, mode, gid: Option.some(gid) }))
+          }),
+          Effect.either
+        )
+      const credential = { CREDENTIALS_DIRECTORY: directory }
+      expect((yield* read(0o100440, 0, credential))._tag).toBe("Right")
+      for (const [mode, gid] of [[0o100440, 996], [0o100444, 0], [0o100460, 0], [0o100450, 0]] as const) {
+        expect((yield* read(mode, gid, credential))._tag, `${mode.toString(8)} ${gid}`).toBe("Left")
+      }
+      // A file that somebody named is nobody's access list.
+      expect((yield* read(0o100440, 0, { FELHOM_AGENT_PROXMOX_TOKEN_FILE: path }))._tag).toBe("Left")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scoped("take whom the agent may speak to from the file, as a text or a list", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const path = `${yield* fs.makeTempDirectoryScoped()}/config.json`
+      const allowed = (allow: unknown) =>
+        Effect.zipRight(
+          fs.writeFileString(path, JSON.stringify({ network: { allow } })),
+          Effect.provide(Settings.networkAllow, Settings.layerSource({ file: Option.some(path), environment: {} }))
+        )
+      for (const allow of ["192.0.2.1 10.0.0.0/8", ["192.0.2.1", "10.0.0.0/8"]]) {
+        expect((yield* allowed(allow)).map(({ text }) => text)).toEqual(["192.0.2.1", "10.0.0.0/8"])
+      }
+      expect((yield* Effect.flip(allowed(["hub.example"]))).message).toContain("no address or network")
+      expect((yield* Effect.flip(allowed(7))).message).toContain("network.allow must be a text or a list of texts")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scoped("take the hub's token from where an enrolment left it, when none is given elsewhere", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem

@@ -1,4 +1,5 @@
 import { DesiredPolicy, usualDesiredPolicy } from "@felhom/domain/DesiredPolicy"
+import { HostStoragePolicy, noHostStorage } from "@felhom/domain/HostStoragePolicy"
 import { OpName } from "@felhom/domain/SignedOp"
 import { parseStrictJson } from "@felhom/domain/StrictJson"
 import { Either, ParseResult, Schema } from "effect"
@@ -27,7 +28,9 @@ export const PolicyDocument = Schema.Struct({
     orElse({ threshold: 1, thresholds: {}, softwareKeys: true, verification: false })
   ),
   /** How far the host goes for a desired state. */
-  desired: Schema.optionalWith(DesiredPolicy, orElse(usualDesiredPolicy))
+  desired: Schema.optionalWith(DesiredPolicy, orElse(usualDesiredPolicy)),
+  /** The storages that the agent sets up and keeps here. */
+  storage: Schema.optionalWith(HostStoragePolicy, orElse(noHostStorage))
 })
 export type PolicyDocument = typeof PolicyDocument.Type
 

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { GoldenName } from "./GoldenManifest.ts"
 import { StorageId, Vmid, Volid } from "./ProxmoxId.ts"
 
 const orElse = <A>(value: A) => ({ default: () => value })
@@ -86,6 +87,17 @@ export const DesiredPolicy = Schema.Struct({
   images: Schema.optionalWith(
     Schema.Record({ key: Schema.String, value: Volid }),
     orElse<{ readonly [name: string]: Volid }>({})
+  ),
+  /**
+   * Images that are known by a manifest which operators signed, and by nothing else: a name here is never one of `images`. `unread`:
+   * also where the bytes of the archive can't be read and compared.
+   */
+  golden: Schema.optionalWith(
+    Schema.Struct({
+      images: Schema.optionalWith(Schema.Array(GoldenName), orElse<ReadonlyArray<GoldenName>>([])),
+      unread: Schema.optionalWith(Schema.Boolean, orElse(false))
+    }),
+    orElse<{ readonly images: ReadonlyArray<GoldenName>; readonly unread: boolean }>({ images: [], unread: false })
   ),
   /** Numbers for drills and restores, which a desired state can't name; both are among them. */
   scratch: Schema.optionalWith(

@@ -1,7 +1,9 @@
 import { Schema } from "effect"
 import { Guest, GuestSample } from "./Guest.ts"
+import { Health } from "./Health.ts"
 import { HostEvent } from "./HostEvent.ts"
 import { HostEpoch, HostId } from "./HostId.ts"
+import { HostStorage } from "./HostStorage.ts"
 import { NodeName } from "./ProxmoxId.ts"
 import { Section } from "./Section.ts"
 import { Sha256Hex } from "./Sha256.ts"
@@ -62,8 +64,12 @@ export const NodeSample = Schema.Struct({
 })
 export type NodeSample = typeof NodeSample.Type
 
-/** A temperature in degrees Celsius, by the sensor's own name. */
-export const Temperature = Schema.Struct({ sensor: Schema.String, celsius: Schema.Number })
+/** A temperature in degrees Celsius, by the sensor's own name, and what it calls critical where it does. */
+export const Temperature = Schema.Struct({
+  sensor: Schema.String,
+  celsius: Schema.Number,
+  critical: Schema.optional(Schema.Number)
+})
 export type Temperature = typeof Temperature.Type
 
 /** What moves all the time. */
@@ -80,7 +86,11 @@ export const ReportSections = Schema.Struct({
   backup: Section(Schema.Array(BackupArchive)),
   restore: Section(Schema.Struct({})),
   pbs: Section(Schema.Array(Storage)),
-  audit: Section(Schema.Struct({ head: Sha256Hex, length: Schema.Int }))
+  audit: Section(Schema.Struct({ head: Sha256Hex, length: Schema.Int })),
+  /** Agents that judge nothing say nothing. */
+  health: Schema.optional(Section(Health)),
+  /** Agents that keep no storages say nothing. */
+  hostStorage: Schema.optional(Section(HostStorage))
 })
 export type ReportSections = typeof ReportSections.Type
 

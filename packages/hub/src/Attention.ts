@@ -114,7 +114,7 @@ export const concernsOf = (input: AttentionInput): ReadonlyArray<Concern> => [
   ...silenceConcern(input),
   ...proxmoxConcerns(input),
   ...(input.stateTrouble === null ? [] : [critical("state", input.stateTrouble)]),
-  ...(input.inventory?.concerns ?? []),
+  ...(input.inventory?.concerns ?? []).filter(({ cause }) => !input.report.covered.includes(cause)),
   ...input.report.concerns,
   ...clockConcern(input),
   ...eventConcerns(input),

@@ -1,4 +1,5 @@
 import type { Guest } from "@felhom/domain/Guest"
+import type { HealthLine } from "@felhom/domain/Health"
 import type { Inventory, ReportSections, Samples } from "@felhom/domain/HostReport"
 import { humanShare } from "@felhom/domain/HumanText"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
@@ -22,7 +23,9 @@ export type InventoryFacts = typeof InventoryFacts.Type
 /** What follows from the samples and sections of a report. */
 export const ReportFacts = Schema.Struct({
   unreadable: Schema.Array(Unreadable),
-  concerns: Schema.Array(KeptConcern)
+  concerns: Schema.Array(KeptConcern),
+  /** Causes that the host itself tells as part of another one: they are no concern of their own. */
+  covered: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] })
 })
 export type ReportFacts = typeof ReportFacts.Type
 
@@ -98,6 +101,30 @@ export const inventoryFacts = (inventory: Inventory): InventoryFacts => {
   }
 }
 
+const healthKinds: { readonly [kind in HealthLine["kind"]]: string } = {
+  disk: "disk",
+  sensor: "sensor",
+  storage: "storage",
+  "disk-set": "set of disks"
+}
+
+/** The host's own judgement, which has seen more than one report: what it calls unknown is no concern, it only can't look. */
+const healthConcerns = (lines: ReadonlyArray<HealthLine>): ReadonlyArray<Concern> =>
+  lines.flatMap(({ id, kind, name, reasons, state }) => {
+    if (state !== "warn" && state !== "fail") return []
+    const called = `${healthKinds[kind]} ${name}${id === name ? "" : ` (${id})`}`
+    const sentence = `${called}: ${reasons.join("; ")}`
+    const cause = `${kind}.health ${name}`
+    return [state === "fail" ? critical(cause, sentence) : warning(cause, sentence)]
+  })
+
+const coveredBy = (lines: ReadonlyArray<HealthLine>): ReadonlyArray<string> =>
+  lines.filter(({ state }) => state === "warn" || state === "fail").flatMap(({ kind, name, state, storages }) => [
+    ...(kind === "disk" ? [`disk.health ${name}`, `disk.worn ${name}`] : []),
+    ...(kind === "storage" ? [`storage.full ${name}`, `storage.offline ${name}`] : []),
+    ...(state === "fail" ? storages.flatMap((storage) => [`storage.offline ${storage}`]) : [])
+  ])
+
 /** Temperatures and the sections of work not yet configured may be missing on a healthy host, so they are no concern. */
 export const reportFacts = (samples: Samples, sections: ReportSections): ReportFacts => ({
   unreadable: unreadable({
@@ -106,5 +133,16 @@ export const reportFacts = (samples: Samples, sections: ReportSections): ReportF
     "storage usage": sections.storage,
     backups: sections.backup
   }),
-  concerns: usageConcerns(valueOf(sections.storage))
+  ...withHealth(
+    usageConcerns(valueOf(sections.storage)),
+    sections.health?.state === "ok" ? sections.health.value.lines : []
+  )
 })
+
+const withHealth = (
+  usage: ReadonlyArray<Concern>,
+  lines: ReadonlyArray<HealthLine>
+): Pick<ReportFacts, "concerns" | "covered"> => {
+  const covered = coveredBy(lines)
+  return { concerns: [...usage.filter(({ cause }) => !covered.includes(cause)), ...healthConcerns(lines)], covered }
+}

@@ -44,7 +44,57 @@ const attention = (
   }).map(({ sentence }) => sentence)
 }
 
+const health = (...lines: ReadonlyArray<object>) => ({
+  sections: {
+    ...sections(),
+    health: {
+      state: "ok",
+      readAt: 0,
+      value: {
+        lookedAt: 0,
+        omitted: 0,
+        lines: lines.map((line) => ({
+          kind: "disk",
+          id: "S1",
+          name: "/dev/sda",
+          state: "fail",
+          since: 0,
+          reasons: ["it says that it is failing"],
+          storages: [],
+          ...line
+        }))
+      }
+    }
+  }
+})
+
 describe("attention", () => {
+  it("is asked for by what a host judges itself, and once for one cause", () => {
+    expect(attention(health({ state: "unknown" }, { state: "ok" }))).toEqual([])
+    expect(attention({
+      ...health({ storages: ["nas"] }),
+      inventory: {
+        ...disks(disk({ health: "FAILED!", wearout: 4 })),
+        storages: storages(storage("nas", { active: false })).storages
+      }
+    })).toEqual(["disk /dev/sda (S1): it says that it is failing"])
+    expect(attention({
+      ...health(
+        {
+          kind: "storage",
+          id: "nas",
+          name: "nas",
+          state: "warn",
+          reasons: ["it is 96 % full", "full in about 3 days"]
+        },
+        { kind: "disk-set", id: "backup", name: "backup", reasons: ["no disk of it is plugged in"] }
+      )
+    })).toEqual([
+      "storage nas: it is 96 % full; full in about 3 days",
+      "set of disks backup: no disk of it is plugged in"
+    ])
+  })
+
   it("is not asked for by a healthy host", () => {
     expect(attention()).toEqual([])
   })

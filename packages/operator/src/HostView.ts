@@ -6,6 +6,7 @@ import { humanBytes, humanDuration, humanShare } from "@felhom/domain/HumanText"
 import { formatGuestRef } from "@felhom/domain/ProxmoxId"
 import type { Section } from "@felhom/domain/Section"
 import type { Disk, Storage, StorageUsage } from "@felhom/domain/Storage"
+import { healthColumns, healthRows, networkColumns, networkRows, setColumns, setRows } from "./HostCareView.ts"
 import { behindText, presenceText } from "./HostsView.ts"
 import { bar, type Cell, type Column, paint, renderTable, toned } from "./Table.ts"
 
@@ -192,7 +193,9 @@ const unreadable = ({ inventory, samples, sections }: HostDetail): ReadonlyArray
     backup: sections.backup,
     restore: sections.restore,
     pbs: sections.pbs,
-    audit: sections.audit
+    audit: sections.audit,
+    ...(sections.health === undefined ? {} : { health: sections.health }),
+    ...(sections.hostStorage === undefined ? {} : { "storages of its policy": sections.hostStorage })
   }
   const guests = valueOf(inventory?.guests).flatMap((guest) => [
     [`${formatGuestRef(guest)} config`, guest.config] as const,
@@ -248,6 +251,9 @@ export const renderHost = (
       colours
     ),
     ...titled("Disks", diskColumns, valueOf(inventory?.disks).map(diskRow), colours),
+    ...titled("Health", healthColumns, healthRows(sections, now), colours),
+    ...titled("Sets of disks", setColumns, setRows(sections, now), colours),
+    ...titled("Network storages", networkColumns, networkRows(sections), colours),
     ...titled("Not readable", [{ title: "WHAT" }, { title: "WHY", atMost: 200 }], unreadable(detail), colours),
     ...titled(
       "Differs from what is wished",

@@ -10,6 +10,7 @@ import { desiredCommand } from "./desired/DesiredCommand.ts"
 import { schemaCommand } from "./desired/SchemaCommand.ts"
 import { whyCommand } from "./desired/WhyCommand.ts"
 import { findHost, wanted } from "./FindHost.ts"
+import { goldenCommand } from "./golden/GoldenCommand.ts"
 import { historyCommand } from "./HistoryCommand.ts"
 import { hostsCommand } from "./HostsCommand.ts"
 import { renderEvents, renderHost } from "./HostView.ts"
@@ -97,6 +98,7 @@ const command = felhom.pipe(
     opCommand,
     ...opsCommands,
     signersCommand,
+    goldenCommand,
     applyCommand,
     desiredCommand,
     schemaCommand,

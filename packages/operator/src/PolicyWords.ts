@@ -1,5 +1,6 @@
 import type { PolicyDocument } from "@felhom/authz/PolicyDocument"
 import type { Correction, DesiredPolicy, Floor, MaintenanceWindow } from "@felhom/domain/DesiredPolicy"
+import type { HostStoragePolicy, PolicyNetworkStorage } from "@felhom/domain/HostStoragePolicy"
 import { list, quoted, row } from "./DisplayLines.ts"
 import { type Cell, toned } from "./Table.ts"
 
@@ -52,6 +53,13 @@ const desiredWords: { readonly [part in keyof DesiredPolicy]: Words } = {
       "nothing",
       all
     ),
+  golden: ({ golden: { images, unread } }) =>
+    images.length === 0 ? [] : [
+      ...list("golden", images.map((name) => `${quoted(name)}, as its signed manifest says`), "none", all),
+      unread
+        ? toned("warning", row("", "also where the archive's bytes can't be read"))
+        : row("", "only where the archive's bytes are read and are those that were signed")
+    ],
   floors: ({ floors }) => [
     row("keeps free", `on each storage ${floorWords(floors.usual)}`),
     ...Object.entries(floors.storages).map(([storage, floor]) => row("", `on ${quoted(storage)} ${floorWords(floor)}`))
@@ -67,9 +75,58 @@ const desiredWords: { readonly [part in keyof DesiredPolicy]: Words } = {
   timeZone: () => []
 }
 
+const networkWords = (storage: string, entry: PolicyNetworkStorage): ReadonlyArray<Cell> => {
+  const content = entry.type === "pbs" ? ["backup"] : entry.content
+  const where = entry.type === "nfs"
+    ? entry.export
+    : entry.type === "cifs"
+    ? entry.share
+    : `${entry.port} ${entry.datastore}${entry.namespace === undefined ? "" : ` ${entry.namespace}`}`
+  return [
+    row("", `${quoted(storage)}, ${entry.type}: ${quoted(entry.server)} ${quoted(where)}, for ${content.join(", ")}`),
+    ...(entry.type === "nfs" ? [] : [
+      row(
+        "",
+        `  as ${entry.username === undefined ? "a guest" : quoted(entry.username)}, with ${
+          entry.credential === undefined ? "no secret" : `the host's secret ${quoted(entry.credential)}`
+        }`
+      )
+    ]),
+    ...(entry.type === "pbs" ? [row("", `  known by ${entry.fingerprint}`)] : [])
+  ]
+}
+
+/** In this order. A part of it that has no words does not compile. */
+const storageParts: { readonly [part in keyof HostStoragePolicy]: (policy: HostStoragePolicy) => ReadonlyArray<Cell> } =
+  {
+    disks: ({ disks }) =>
+      Object.entries(disks).flatMap(([name, set]) => [
+        row("", `${quoted(set.storage)}, disks that take turns at /mnt/felhom/${name}, for ${set.content.join(", ")}`),
+        ...Object.entries(set.disks).map(([disk, { backAfterDays, serial, uuid }]) =>
+          row(
+            "",
+            `  ${quoted(disk)}: UUID ${uuid}${serial === null ? "" : `, serial ${quoted(serial)}`}${
+              backAfterDays === null ? "" : `, back after ${backAfterDays} days`
+            }`
+          )
+        )
+      ]),
+    network: ({ network }) => Object.entries(network).flatMap(([storage, entry]) => networkWords(storage, entry)),
+    writesCluster: ({ writesCluster }) =>
+      writesCluster
+        ? [toned("warning", row("", "also on a cluster of several nodes, whose storages are everybody's"))]
+        : []
+  }
+
+const storageWords = (policy: HostStoragePolicy): ReadonlyArray<Cell> => {
+  const words = Object.values(storageParts).flatMap((part) => part(policy))
+  return words.length === 0 ? [] : ["  storages that the host sets up and keeps:", ...words]
+}
+
 /** All that a policy says, in words. */
 export const policyWords = (policy: PolicyDocument): ReadonlyArray<Cell> => [
   ...signatureWords(policy),
   "  by the hub's word, without a signature:",
-  ...Object.values(desiredWords).flatMap((words) => words(policy.desired))
+  ...Object.values(desiredWords).flatMap((words) => words(policy.desired)),
+  ...storageWords(policy.storage)
 ]

@@ -49,7 +49,25 @@ const detail = (): HostDetail => {
         usedFor: evil
       }])
     },
-    sections: { ...wire.sections, restore: unavailable(evil) }
+    sections: {
+      ...wire.sections,
+      restore: unavailable(evil),
+      health: ok({
+        lookedAt: now,
+        omitted: 0,
+        lines: [{ kind: "disk", name: evil, id: evil, state: "fail", since: now, reasons: [evil], storages: [] }]
+      }),
+      hostStorage: ok({
+        sets: [{
+          name: evil,
+          storage: "usb",
+          state: "trouble",
+          why: evil,
+          members: [{ name: evil, state: "refused", mountedAt: null, why: evil }]
+        }],
+        network: [{ storage: "nas", type: evil, state: "trouble", why: evil }]
+      })
+    }
   })
 }
 

@@ -30,6 +30,17 @@ describe("the words of a policy", () => {
       "made from    \"debian\", which is \"local:vztmpl/d.tar.zst\""
     ],
     [
+      "golden images",
+      { golden: { images: ["debian-13"] } },
+      "golden       \"debian-13\", as its signed manifest says\n" +
+      "               only where the archive's bytes are read and are those that were signed"
+    ],
+    [
+      "golden images whose bytes nobody compares",
+      { golden: { images: ["debian-13"], unread: true } },
+      "also where the archive's bytes can't be read"
+    ],
+    [
       "the usual floor",
       { floors: { usual: { free: 0, metadataFree: 1 } } },
       "keeps free   on each storage 0 % free, and 1 % of a thin pool's metadata"
@@ -54,6 +65,51 @@ describe("the words of a policy", () => {
   ])("tell %s", (_, desired, words) => {
     const told = wordsOf({ desired })
     expect(told.filter((line) => !usual.includes(line)).join("\n")).toContain(words)
+  })
+
+  it("tell every disk and every other machine that the host would set up", () => {
+    const uuid = "1741368e-c387-42cc-8971-e25211e7e768"
+    const fingerprint = Array.from({ length: 32 }, () => "AB").join(":")
+    const told = wordsOf({
+      storage: {
+        disks: {
+          backup: {
+            storage: "usb",
+            disks: { blue: { uuid, serial: "B 1", backAfterDays: 14 }, red: { uuid: uuid.replace("1", "2") } }
+          }
+        },
+        network: {
+          nas: { type: "nfs", server: "nas.example", export: "/b", content: ["backup", "iso"] },
+          open: { type: "cifs", server: "nas.example", share: "open" },
+          photos: { type: "cifs", server: "nas.example", share: "photos", username: "attic", credential: "photos" },
+          vault: {
+            type: "pbs",
+            server: "pbs.example",
+            datastore: "home",
+            namespace: "attic",
+            username: "a@pbs",
+            credential: "vault",
+            fingerprint
+          }
+        },
+        writesCluster: true
+      }
+    }).filter((line) => !usual.includes(line)).map((line) => line.trim())
+    expect(told).toEqual([
+      "storages that the host sets up and keeps:",
+      "\"usb\", disks that take turns at /mnt/felhom/backup, for backup",
+      `"blue": UUID ${uuid}, serial "B 1", back after 14 days`,
+      `"red": UUID ${uuid.replace("1", "2")}`,
+      "\"nas\", nfs: \"nas.example\" \"/b\", for backup, iso",
+      "\"open\", cifs: \"nas.example\" \"open\", for backup",
+      "as a guest, with no secret",
+      "\"photos\", cifs: \"nas.example\" \"photos\", for backup",
+      "as \"attic\", with the host's secret \"photos\"",
+      "\"vault\", pbs: \"pbs.example\" \"8007 home attic\", for backup",
+      "as \"a@pbs\", with the host's secret \"vault\"",
+      `known by ${fingerprint}`,
+      "also on a cluster of several nodes, whose storages are everybody's"
+    ])
   })
 
   it("leave out none of a long list, and show no escape of a name's", () => {

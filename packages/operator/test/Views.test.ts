@@ -1,10 +1,12 @@
 import { describe, it } from "@effect/vitest"
+import { HostDetail } from "@felhom/domain/HubApi"
 import { cutToWidth, displayWidth } from "@felhom/operator/DisplayWidth"
 import { attentionSentence, renderHosts } from "@felhom/operator/HostsView"
 import { renderHost } from "@felhom/operator/HostView"
 import { bar, renderTable, toned } from "@felhom/operator/Table"
+import { Schema } from "effect"
 import { expect } from "vitest"
-import { detail, event, guest, named, now, summary } from "./HostBuilder.ts"
+import { detail, event, guest, named, now, summary, wireDetail } from "./HostBuilder.ts"
 
 describe("a terminal's columns", () => {
   it.each([
@@ -157,5 +159,68 @@ it("shows one host with all that it said", () => {
     "Last events",
     " #  WHEN       SEVERITY  KIND             SUBJECT  MESSAGE",
     "41  3 min ago  warning   storage.offline  nas      nas does not answer"
+  ])
+})
+
+it("shows how a host judges itself, and its sets of disks", () => {
+  const ok = <A>(value: A) => ({ state: "ok", readAt: now, value }) as const
+  const wire = wireDetail([])
+  const lines = renderHost(
+    Schema.decodeUnknownSync(HostDetail)({
+      ...wire,
+      sections: {
+        ...wire.sections,
+        health: ok({
+          lookedAt: now,
+          omitted: 2,
+          lines: [
+            {
+              kind: "disk",
+              name: "/dev/sdb",
+              id: "WD1",
+              state: "fail",
+              since: now - 7_200_000,
+              reasons: ["it has 9 reallocated sectors", "storage usb on it: it can't be used"],
+              storages: ["usb"]
+            },
+            { kind: "storage", name: "local", id: "local", state: "ok", since: now, reasons: [], storages: [] }
+          ]
+        }),
+        hostStorage: ok({
+          sets: [{
+            name: "backup",
+            storage: "usb",
+            state: "missing",
+            why: "no disk of it is plugged in",
+            members: [
+              { name: "blue", state: "due-back", mountedAt: now - 20 * 86_400_000, why: "blue is due back" },
+              { name: "red", state: "away", mountedAt: null, why: null }
+            ]
+          }],
+          network: [{ storage: "nas", type: "nfs", state: "ready", why: null }]
+        })
+      }
+    }),
+    [],
+    now,
+    false
+  )
+  const from = (title: string) => lines.slice(lines.indexOf(title), lines.indexOf(title) + 5)
+  expect(from("Health")).toEqual([
+    "Health",
+    "WHAT                 STATE  SINCE  STORAGES  WHY",
+    "disk /dev/sdb (WD1)  fail     2 h  usb       it has 9 reallocated sectors; storage usb on it: it can't be used",
+    "storage local        ok       0 s  -         -",
+    "2 more               -          -  -         -"
+  ])
+  expect(from("Sets of disks").slice(0, 3)).toEqual([
+    "Sets of disks",
+    "SET     STORAGE  STATE    DISKS                           WHY",
+    "backup  usb      missing  blue due back (20 d), red away  no disk of it is plugged in; blue is due back"
+  ])
+  expect(from("Network storages").slice(0, 3)).toEqual([
+    "Network storages",
+    "STORAGE  TYPE  STATE  WHY",
+    "nas      nfs   ready  -"
   ])
 })

@@ -156,7 +156,9 @@ export const verdictOf = ({ device, disk }: PlacedDevice, all: ReadonlyArray<Pla
 
 /** A disk or partition as it is told to an operator. */
 const told = (one: PlacedDevice, all: ReadonlyArray<PlacedDevice>): MountableDevice => {
-  const { fstype, label, path, serial, size, tran, uuid } = one.device
+  const { fstype, label, path, size, tran, uuid } = one.device
+  // lsblk tells a serial number of the whole disk alone.
+  const serial = one.device.serial ?? one.disk[0]?.serial ?? null
   const text = (of: string | null): string | null => of === null ? null : shown(of)
   const verdict = verdictOf(one, all)
   return {
@@ -175,7 +177,7 @@ const told = (one: PlacedDevice, all: ReadonlyArray<PlacedDevice>): MountableDev
 // Of a line of answer; the rest of it is the frame around the list.
 const listBytes = 7800
 
-/** All disks and partitions with their verdicts, those that can be mounted first, as far as one line of answer holds them. */
+/** All disks and partitions with their verdicts, those that can be mounted or are by us first, as far as one line of answer holds them. */
 export const listed = (
   roots: ReadonlyArray<BlockDevice>
 ): { readonly devices: ReadonlyArray<MountableDevice>; readonly omitted: number } => {
@@ -183,9 +185,11 @@ export const listed = (
   const disks = all.filter(({ device }) => device.type === "disk" || device.type === "part").map((one) =>
     told(one, all)
   )
+  const isMountedHere = ({ mountpoint }: MountableDevice) => mountpoint !== null && isOurs(mountpoint)
   const ordered = [
     ...disks.filter(({ refusal }) => refusal === null),
-    ...disks.filter(({ refusal }) => refusal !== null)
+    ...disks.filter((disk) => disk.refusal !== null && isMountedHere(disk)),
+    ...disks.filter((disk) => disk.refusal !== null && !isMountedHere(disk))
   ]
   let room = listBytes
   const devices = ordered.filter((device) => {

@@ -21,15 +21,34 @@ export const MountName = Schema.String.pipe(
 )
 export type MountName = typeof MountName.Type
 
+/** What is written on a disk once, so that it is known again: 128 random bits in hex. */
+export const DiskMark = Schema.String.pipe(
+  Schema.pattern(/^[0-9a-f]{32}$/, { message: () => "a disk's mark is 32 hex digits" }),
+  Schema.brand("DiskMark")
+)
+export type DiskMark = typeof DiskMark.Type
+
+/**
+ * What a disk's mark has to be. `same`: this one. `fresh`: this one, and it is written where there is none. `any`: whatever it is, and
+ * this one is written where there is none. A disk whose mark does not hold is not left mounted.
+ */
+export const MarkRule = Schema.Struct({ rule: Schema.Literal("same", "fresh", "any"), mark: DiskMark })
+export type MarkRule = typeof MarkRule.Type
+
 /** The second exception: which disks there are, and mounting or ejecting one of them. The source is a UUID, never a path. */
 export const MountRequest = Schema.Union(
   Schema.Struct({ action: Schema.Literal("list") }),
-  Schema.Struct({ action: Schema.Literal("mount"), uuid: FilesystemUuid, name: MountName }),
+  Schema.Struct({
+    action: Schema.Literal("mount"),
+    uuid: FilesystemUuid,
+    name: MountName,
+    marked: Schema.optional(MarkRule)
+  }),
   Schema.Struct({ action: Schema.Literal("eject"), name: MountName })
 )
 export type MountRequest = typeof MountRequest.Type
 
-/** A disk or a partition of one; sizes in bytes, empty fields null, names from the disk shortened to what a terminal can show. */
+/** A disk or a partition of one, with the disk's serial number; sizes in bytes, empty fields null, names from the disk shortened to what a terminal can show. */
 export const MountableDevice = Schema.Struct({
   path: Schema.String,
   uuid: Schema.NullOr(Schema.String),
@@ -45,7 +64,7 @@ export const MountableDevice = Schema.Struct({
 export type MountableDevice = typeof MountableDevice.Type
 
 /**
- * For `list` the disks and partitions, those that can be mounted first, and how many of the others did not fit into one answer; for
+ * For `list` the disks and partitions, those that can be mounted or are by us first, and how many of the others did not fit into one answer; for
  * the other two the mount point that was mounted or ejected.
  */
 export const MountResult = Schema.Union(
@@ -54,7 +73,12 @@ export const MountResult = Schema.Union(
     devices: Schema.Array(MountableDevice),
     omitted: Schema.NonNegativeInt
   }),
-  Schema.Struct({ action: Schema.Literal("mount", "eject"), mountPoint: Schema.String })
+  Schema.Struct({
+    action: Schema.Literal("mount", "eject"),
+    mountPoint: Schema.String,
+    /** The disk's mark, where one was asked for. */
+    mark: Schema.optional(DiskMark)
+  })
 )
 export type MountResult = typeof MountResult.Type
 

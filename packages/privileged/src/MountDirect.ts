@@ -2,7 +2,17 @@ import type { CommandExecutor } from "@effect/platform"
 import { Effect, Either, Option } from "effect"
 import { type BlockDevice, parseLsblk } from "./BlockDevice.ts"
 import { listed, placed, verdictOf } from "./DiskVerdict.ts"
-import { lsblkArgv, type MountName, mountPointOf, type MountRequest, type MountResult, systemctlArgv } from "./Mount.ts"
+import { type MarkFiles, markOf } from "./MarkFiles.ts"
+import {
+  type DiskMark,
+  lsblkArgv,
+  type MarkRule,
+  type MountName,
+  mountPointOf,
+  type MountRequest,
+  type MountResult,
+  systemctlArgv
+} from "./Mount.ts"
 import { type MountEntry, parseMountInfo } from "./MountInfo.ts"
 import { type MountUnit, parseUnit, unitNameOf, unitText } from "./MountUnit.ts"
 import { PrivilegedError } from "./Privileged.ts"
@@ -12,7 +22,7 @@ import { outputOf, type RootCommand } from "./RunCommand.ts"
 import { UnitFiles } from "./UnitFiles.ts"
 import { validated } from "./Validated.ts"
 
-type Needs = CommandExecutor.CommandExecutor | UnitFiles
+type Needs = CommandExecutor.CommandExecutor | UnitFiles | MarkFiles
 
 const failed = (detail: string) => new PrivilegedError({ verb: "mount", reason: "failed", detail })
 const refused = (detail: string) => new PrivilegedError({ verb: "mount", reason: "refused", detail })
@@ -138,6 +148,18 @@ const mountAsked = (uuid: MountUnit["uuid"], name: MountName): Effect.Effect<voi
     yield* mount({ uuid, name, type: verdict.type }, asked.device.path)
   })
 
+/** The mark of the disk that is mounted there; one whose mark does not hold is not left mounted. */
+const provenMarked = (name: MountName, marked: MarkRule): Effect.Effect<DiskMark, PrivilegedError, Needs> =>
+  markOf(mountPointOf(name), marked).pipe(
+    Effect.catchAll((why) =>
+      Effect.matchEffect(takenBack(name), {
+        onSuccess: () => refused(why.message),
+        onFailure: (second) =>
+          failed(`${why.message}. It is still mounted, as it could not be taken back: ${second.detail}`)
+      })
+    )
+  )
+
 const eject = (name: MountName): Effect.Effect<void, PrivilegedError, Needs> =>
   Effect.gen(function*() {
     if ((yield* ownUnit(name)) === undefined) return yield* refused(`no disk is mounted under the name ${name}`)
@@ -156,6 +178,8 @@ export const mountVerb = (unchecked: MountRequest): Effect.Effect<MountResult, P
     const request = yield* validated(mountExchange, unchecked)
     const { action } = request
     if (action === "list") return { action, ...listed(yield* devices) }
-    yield* action === "mount" ? mountAsked(request.uuid, request.name) : eject(request.name)
-    return { action, mountPoint: mountPointOf(request.name) }
+    const done = { action, mountPoint: mountPointOf(request.name) }
+    if (action === "eject") return yield* Effect.as(eject(request.name), done)
+    yield* mountAsked(request.uuid, request.name)
+    return request.marked === undefined ? done : { ...done, mark: yield* provenMarked(request.name, request.marked) }
   }).pipe(Effect.uninterruptible)

@@ -1,6 +1,8 @@
+import { DiskReading } from "@felhom/domain/DiskReading"
 import { displayTextWithin } from "@felhom/domain/DisplayText"
 import { Temperature } from "@felhom/domain/HostReport"
 import { Option, ParseResult, Schema } from "effect"
+import { readingOf, smartctlFields } from "./SmartctlReading.ts"
 
 /** A whole disk, by the kernel's name: what `smartctl` may be pointed at. */
 export const DiskDevice = Schema.String.pipe(
@@ -22,7 +24,7 @@ const ofDisk = { action: Schema.Literal("smart"), device: DiskDevice }
 
 /**
  * What a disk said, in degrees Celsius; `passed` and `celsius` are null where it does not say. `asleep`: it was not woken for the
- * question. `skipped`: it has nothing to say, and `why`.
+ * question. `silent`: it did not answer within so long. `skipped`: it has nothing to say, and `why`.
  */
 export const SmartResult = Schema.Union(
   Schema.Struct({
@@ -31,9 +33,11 @@ export const SmartResult = Schema.Union(
     passed: Schema.NullOr(Schema.Boolean),
     celsius: Schema.NullOr(Schema.Number),
     /** What smartctl's exit status warns of, in words. */
-    warnings: Schema.Array(Schema.String)
+    warnings: Schema.Array(Schema.String),
+    reading: DiskReading
   }),
   Schema.Struct({ ...ofDisk, state: Schema.Literal("asleep") }),
+  Schema.Struct({ ...ofDisk, state: Schema.Literal("silent"), seconds: Schema.Number }),
   Schema.Struct({ ...ofDisk, state: Schema.Literal("skipped"), why: Schema.String }),
   Schema.Struct({ action: Schema.Literal("sensors"), temperatures: Schema.Array(Temperature) })
 )
@@ -62,6 +66,9 @@ export const smartctlFoundItAsleep = (exitCode: number): boolean => exitCode ===
  */
 export const smartctlCouldNotRead = (exitCode: number): boolean => (exitCode & 0b11) !== 0
 
+/** As long as Proxmox VE itself waits for a disk (platform-facts 1.8). */
+export const diskPatienceSeconds = 10
+
 const bitWords: ReadonlyArray<readonly [bit: number, words: string]> = [
   [2, "a command to the disk failed, or what it sent has a wrong checksum"],
   [3, "the disk says that it is failing: save what is on it"],
@@ -78,11 +85,10 @@ export const smartctlWarnings = (exitCode: number): ReadonlyArray<string> =>
 const SmartctlOutput = Schema.parseJson(Schema.Struct({
   // Without this it is not smartctl that speaks, or not in a form that is known here.
   smartctl: Schema.Struct({ exit_status: Schema.Int }),
-  model_name: Schema.optional(Schema.String),
   scsi_vendor: Schema.optional(Schema.String),
   smart_support: Schema.optional(Schema.Struct({ available: Schema.Boolean })),
   smart_status: Schema.optional(Schema.Struct({ passed: Schema.Boolean })),
-  temperature: Schema.optional(Schema.Struct({ current: Schema.optional(Schema.Number) }))
+  ...smartctlFields
 }))
 
 const virtualMaker = /^(?:QEMU|VMware|VBOX|VirtualBox|Msft|Xen)\b/i
@@ -109,7 +115,8 @@ export const parseSmartctl = (device: DiskDevice, exitCode: number, output: stri
       state: "read",
       passed: found.smart_status?.passed ?? null,
       celsius: found.temperature?.current ?? null,
-      warnings: smartctlWarnings(exitCode)
+      warnings: smartctlWarnings(exitCode),
+      reading: readingOf(found, exitCode)
     }
   })
 
@@ -121,6 +128,13 @@ const Feature = Schema.Record({ key: Schema.String, value: Schema.Number })
 const longestSensor = 60
 const mostSensors = 60
 
+// What a board's chip names as critical without having been told is 0, 127 or worse.
+const leastCritical = 40
+const mostCritical = 120
+
+const own = (readings: unknown, name: string): number | undefined =>
+  entriesOf(Feature, readings).find(([key]) => key === name)?.[1]
+
 /** Reads the output of `sensors -j`: every `tempN_input`, named `chip feature`. */
 export const parseSensors = (output: string) =>
   ParseResult.map(ParseResult.decodeUnknown(SensorsOutput)(output), (chips): SmartResult => ({
@@ -129,7 +143,14 @@ export const parseSensors = (output: string) =>
       entriesOf(Chip, features).flatMap(([feature, readings]) =>
         entriesOf(Feature, readings)
           .filter(([name, celsius]) => /^temp\d+_input$/.test(name) && Number.isFinite(celsius))
-          .map(([, celsius]) => ({ sensor: displayTextWithin(`${chip} ${feature}`, longestSensor), celsius }))
+          .map(([name, celsius]) => {
+            const critical = own(readings, name.replace("_input", "_crit"))
+            return {
+              sensor: displayTextWithin(`${chip} ${feature}`, longestSensor),
+              celsius,
+              ...(critical === undefined || critical < leastCritical || critical > mostCritical ? {} : { critical })
+            }
+          })
       )
     ).slice(0, mostSensors)
   }))

@@ -1,10 +1,11 @@
 import type { CommandExecutor } from "@effect/platform"
-import { Effect, type ParseResult } from "effect"
+import { Effect, Option, type ParseResult } from "effect"
 import { PrivilegedError } from "./Privileged.ts"
 import { problemWords } from "./ProblemWords.ts"
 import { smartExchange } from "./RootExchange.ts"
 import { outputOf, type RootCommand, runCommand, unsuccessful } from "./RunCommand.ts"
 import {
+  diskPatienceSeconds,
   parseSensors,
   parseSmartctl,
   smartArgv,
@@ -19,8 +20,8 @@ import { validated } from "./Validated.ts"
 const commandOf = (request: SmartRequest): RootCommand => ({
   verb: "smart",
   argv: smartArgv(request),
-  // As long as Proxmox VE itself waits for a disk (platform-facts 1.8).
-  seconds: 10,
+  // For a disk longer than it is waited for, so that what is left of the program is told to stop after the answer.
+  seconds: request.action === "smart" ? diskPatienceSeconds + 2 : 10,
   ...request.action === "smart"
     ? {
       install: "apt install smartmontools",
@@ -51,7 +52,9 @@ export const smart = (
     const { action, device } = request
     const why = whyNotAsked(device)
     if (why !== undefined) return { action, device, state: "skipped", why }
-    const finished = yield* runCommand(command)
+    const ended = yield* Effect.timeoutOption(Effect.disconnect(runCommand(command)), `${diskPatienceSeconds} seconds`)
+    if (Option.isNone(ended)) return { action, device, state: "silent", seconds: diskPatienceSeconds }
+    const finished = ended.value
     if (smartctlFoundItAsleep(finished.exitCode)) return { action, device, state: "asleep" }
     if (smartctlCouldNotRead(finished.exitCode)) return yield* unsuccessful(command, finished)
     return yield* readable(command.argv[0], parseSmartctl(device, finished.exitCode, finished.stdout))

@@ -121,6 +121,16 @@ describe("the list of disks", () => {
     expect(omitted).toBe(0)
   })
 
+  it("has of those that don't fit the ones that we mounted, and each partition's serial number from its disk", () => {
+    const others = Array.from({ length: 300 }, (_, index) => device({ path: `/dev/sd${index}`, uuid: null }))
+    const ours = {
+      ...diskOf(device({ path: "/dev/sdq1", serial: null, mountpoints: ["/mnt/felhom/backup"] })),
+      serial: "WD-1"
+    }
+    const { devices } = listed(parsed(...others, ours))
+    expect(devices[0]).toMatchObject({ path: "/dev/sdq1", mountpoint: "/mnt/felhom/backup", serial: "WD-1" })
+  })
+
   it("of a host with more than an answer holds says how many it left out", () => {
     const many = Array.from(
       { length: 500 },

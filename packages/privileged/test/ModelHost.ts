@@ -1,5 +1,6 @@
 import { Command, CommandExecutor } from "@effect/platform"
 import { SystemError } from "@effect/platform/Error"
+import { MarkError, MarkFiles } from "@felhom/privileged/MarkFiles"
 import { UnitFileError, UnitFiles } from "@felhom/privileged/UnitFiles"
 import { Effect, Inspectable, Layer, Option, Sink, Stream } from "effect"
 
@@ -51,10 +52,11 @@ export const commands = (answer: (argv: ReadonlyArray<string>) => Answer, ran: A
     })
   )
 
-/** For what touches no unit file. */
-export const noUnitFiles = Layer.mock(UnitFiles, {
-  mountInfo: Effect.die("nobody should look at what is mounted")
-})
+/** For what touches no file. */
+export const noUnitFiles = Layer.merge(
+  Layer.mock(UnitFiles, { mountInfo: Effect.die("nobody should look at what is mounted") }),
+  Layer.mock(MarkFiles, {})
+)
 
 /** A device as lsblk would tell it; what is not given is that of a healthy USB disk with one ext4 file system. */
 export const device = (given: { readonly [field: string]: unknown } = {}) => ({
@@ -113,8 +115,21 @@ export class ModelHost {
     return this.ran.map(({ argv }) => argv[0] === "/usr/bin/systemctl" ? argv.slice(4).join(" ") : (argv[0] ?? ""))
   }
 
-  readonly layer = Layer.merge(
+  /** What stands in the files on the disk that is mounted, by path; a disk that takes no file is `unmarkable`. */
+  readonly marks = new Map<string, string>()
+  unmarkable = false
+
+  readonly layer = Layer.mergeAll(
     Layer.suspend(() => commands((argv) => this.#run(argv), this.ran)),
+    Layer.succeed(MarkFiles, {
+      read: (path) => Effect.sync(() => Option.fromNullable(this.marks.get(path))),
+      create: (path, text) =>
+        Effect.suspend(() =>
+          this.unmarkable
+            ? new MarkError({ path, detail: "EROFS: read-only file system" })
+            : Effect.sync(() => void this.marks.set(path, text))
+        )
+    }),
     Layer.succeed(UnitFiles, {
       read: (unit) => Effect.sync(() => Option.fromNullable(this.files.get(unit))),
       write: (unit, text) =>

@@ -1,6 +1,11 @@
 import { describe, it } from "@effect/vitest"
-import type { MountRequest } from "@felhom/privileged/Mount"
-import type { FilesystemUuid, MountName } from "@felhom/privileged/Mount"
+import {
+  DiskMark,
+  type FilesystemUuid,
+  type MarkRule,
+  type MountName,
+  type MountRequest
+} from "@felhom/privileged/Mount"
 import { mountVerb } from "@felhom/privileged/MountDirect"
 import { unitText } from "@felhom/privileged/MountUnit"
 import { Effect } from "effect"
@@ -155,6 +160,49 @@ describe("a disk", () => {
       expect(yield* Effect.flip(ask(host, { action: "list" }))).toMatchObject({
         reason: "malformed",
         detail: expect.stringContaining("lsblk answered in a form that is not known here")
+      })
+    }))
+})
+
+describe("a disk that has to show its mark", () => {
+  const mark = DiskMark.make("a".repeat(32))
+  const marked = (host: ModelHost, rule: MarkRule["rule"], of = mark) =>
+    ask(host, { action: "mount", uuid, name, marked: { rule, mark: of } })
+  const file = `${at}/.felhom-disk`
+
+  it.effect("gets one where it has none, and shows it from then on", () =>
+    Effect.gen(function*() {
+      const host = new ModelHost()
+      expect(yield* marked(host, "fresh")).toEqual({ action: "mount", mountPoint: at, mark })
+      expect(host.marks.get(file)).toContain(mark)
+      host.devices = [diskOf(device({ mountpoints: [at] }))]
+      expect(yield* marked(host, "same")).toEqual({ action: "mount", mountPoint: at, mark })
+    }))
+
+  it.effect("is not left mounted where it is another one's, or has none any more", () =>
+    Effect.gen(function*() {
+      const host = new ModelHost()
+      const without = yield* Effect.flip(marked(host, "same"))
+      expect(without).toMatchObject({ reason: "refused", detail: expect.stringContaining("not our mark") })
+      expect(host.traces).toEqual(nothing)
+      host.marks.set(file, JSON.stringify({ typ: "felhom/disk/v1", mark: "b".repeat(32) }))
+      expect(yield* Effect.flip(marked(host, "fresh"))).toMatchObject({
+        detail: expect.stringContaining("another mark")
+      })
+      expect(host.traces).toEqual(nothing)
+      expect(yield* marked(host, "any")).toMatchObject({ mark: "b".repeat(32) })
+    }))
+
+  it.effect("is not left mounted where the mark can't be written; what can't be taken back is told", () =>
+    Effect.gen(function*() {
+      const host = new ModelHost()
+      host.unmarkable = true
+      expect(yield* Effect.flip(marked(host, "fresh"))).toMatchObject({ detail: expect.stringContaining("EROFS") })
+      expect(host.traces).toEqual(nothing)
+      host.faults = { unmountsNothing: true }
+      expect(yield* Effect.flip(marked(host, "fresh"))).toMatchObject({
+        reason: "failed",
+        detail: expect.stringContaining("It is still mounted, as it could not be taken back")
       })
     }))
 })

@@ -55,6 +55,8 @@ export interface StorageChange {
   readonly username?: string
   readonly password?: Redacted.Redacted<string>
   readonly fingerprint?: string
+  /** Of a folder: unusable while nothing is mounted there. The other way round can't be said here. */
+  readonly mountpoint?: true
   /** Makes it fail with `conflict` if somebody else changed the storages in between. */
   readonly digest?: string
 }
@@ -109,5 +111,6 @@ export const storageChangeParameters = (change: StorageChange): Parameters => ({
   username: change.username,
   password: open(change.password),
   fingerprint: change.fingerprint,
+  is_mountpoint: change.mountpoint === true ? "yes" : undefined,
   digest: change.digest
 })

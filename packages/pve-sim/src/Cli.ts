@@ -34,6 +34,12 @@ const options = {
     Options.withDescription("a file with rules of what goes wrong, and when"),
     Options.optional
   ),
+  rootSockets: Options.text("root-sockets").pipe(
+    Options.withDescription(
+      "a folder where the host's root helpers answer, too; an agent looks for them beside its runtime folder, in RUNTIME-root"
+    ),
+    Options.optional
+  ),
   seed: Options.integer("seed").pipe(
     Options.withDescription("decides what is left to chance; without --faults also what goes wrong"),
     Options.optional
@@ -58,6 +64,7 @@ const serveCommand = Command.make("serve", options, (given) =>
       world: given.world,
       tokens: given.tokens,
       faults: given.faults,
+      rootSockets: given.rootSockets,
       seed: given.seed,
       node: yield* parseNode(given.node),
       nodes: yield* parseNodes(given.nodes),

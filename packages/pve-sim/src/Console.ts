@@ -107,6 +107,40 @@ const atOnce: Worker = {
   pid: 0
 }
 
+/** What the template is for, which pct sees by a program in it, and the simulator by the template's name. */
+const architectureOf = (template: string): string =>
+  /_(arm64|armhf|i386|riscv64)\.(?:tar|tgz)/.exec(template)?.[1] ?? "amd64"
+
+const fromTemplate = (machine: Machine, change: Extract<ConsoleChange, { readonly _tag: "guest.fromTemplate" }>) =>
+  Effect.gen(function*() {
+    const { config, storage, template, vmid } = change
+    if (machine.guests.has(vmid)) {
+      return yield* new ConsoleRefused({ reason: "exists-already", what: String(vmid) })
+    }
+    const reserved = reserve(machine, vmid)
+    const given = new Map<string, string>([["arch", architectureOf(template)]])
+    for (const [key, text] of Object.entries(config)) {
+      given.set(key, key === "rootfs" ? text : yield* asWritten(machine, reserved.guest, key, text))
+    }
+    given.delete("unprivileged")
+    yield* provision(machine, atOnce, {
+      vmid,
+      identity: root,
+      source: template,
+      restore: false,
+      unique: false,
+      unprivileged: config["unprivileged"] !== "0",
+      storage,
+      given,
+      description: undefined,
+      start: false
+    }, reserved).pipe(
+      Effect.mapError(({ message }) => new ConsoleRefused({ reason: "create-failed", what: message }))
+    )
+    const volumes = machine.content.get(template.slice(0, template.indexOf(":"))) ?? []
+    reserved.guest.firstBootSeconds = volumes.find(({ volid }) => volid === template)?.firstBootSeconds
+  })
+
 const restoreGuest = (machine: Machine, change: Extract<ConsoleChange, { readonly _tag: "guest.restore" }>) =>
   Effect.gen(function*() {
     const { archive, config, force, storage, unique, vmid } = change
@@ -170,6 +204,7 @@ const taskOf = (
     "guest.snapshot": "snapshot",
     "guest.delsnapshot": "delsnapshot",
     "guest.create": "create",
+    "guest.fromTemplate": "create",
     "guest.restore": "restore",
     "guest.destroy": "destroy"
   }
@@ -214,6 +249,8 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
       }
       case "guest.create":
         return yield* createGuest(machine, change)
+      case "guest.fromTemplate":
+        return yield* fromTemplate(machine, change)
       case "guest.restore":
         return yield* restoreGuest(machine, change)
       case "guest.file":
@@ -243,6 +280,28 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
       case "archive.damage":
       case "archive.copy":
         return yield* StorageConsole.apply(machine, change)
+      case "disk.plugged":
+        machine.plugged.set(change.devpath, {
+          devpath: change.devpath,
+          type: "usb",
+          size: change.size,
+          serial: change.serial,
+          model: "felhom simulated disk",
+          vendor: "unknown",
+          gpt: 1,
+          used: "ext4",
+          health: change.health,
+          wearout: "N/A",
+          rpm: -1
+        })
+        return
+      case "disk.unplugged":
+        machine.plugged.delete(change.devpath)
+        return
+      case "server.answers":
+        if (change.answers) machine.servers.add(change.server)
+        else machine.servers.delete(change.server)
+        return
       case "vzdump.lock":
         // Whoever has it already keeps it: root waits like everybody else, and here for nothing.
         yield* machine.vzdumpLock.hold((text) => text)(takeTime(machine, `${change.seconds} seconds`)).pipe(

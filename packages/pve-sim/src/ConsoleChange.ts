@@ -34,6 +34,13 @@ export const ConsoleChange = Schema.Union(
     type: Schema.optionalWith(Schema.Literal("lxc", "qemu"), { default: () => "lxc" as const }),
     config: Schema.Record({ key: Schema.NonEmptyString, value: Schema.String })
   }),
+  /** `pct create` of the template at a volid; `config` are the keys that were given with it, `rootfs` as `STORAGE:GiB` among them. */
+  Schema.TaggedStruct("guest.fromTemplate", {
+    vmid: Vmid,
+    template: Schema.NonEmptyString,
+    storage: Schema.NonEmptyString,
+    config: Schema.Record({ key: Schema.NonEmptyString, value: Schema.String })
+  }),
   /** `pct restore` of the archive at a volid or path; `config` are the keys that were given with it. */
   Schema.TaggedStruct("guest.restore", {
     vmid: Vmid,
@@ -76,6 +83,16 @@ export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("storage.filled", { path: Schema.NonEmptyString }),
   /** `mount` and `umount`: storages below the path come and go. */
   Schema.TaggedStruct("storage.mounted", { path: Schema.NonEmptyString, mounted: Schema.Boolean }),
+  /** A disk is plugged in or pulled out, as `GET /nodes/{node}/disks/list` shows it. */
+  Schema.TaggedStruct("disk.plugged", {
+    devpath: Schema.NonEmptyString,
+    serial: Schema.NonEmptyString,
+    size: Schema.Int,
+    health: Schema.NonEmptyString
+  }),
+  Schema.TaggedStruct("disk.unplugged", { devpath: Schema.NonEmptyString }),
+  /** Another machine answers this host, or no longer: a storage there can be added only while it does. */
+  Schema.TaggedStruct("server.answers", { server: Schema.NonEmptyString, answers: Schema.Boolean }),
   /** `rm`: what lies at the path or is the volume; the last part of a path may be a pattern with `*`. */
   Schema.TaggedStruct("file.remove", { path: Schema.NonEmptyString }),
   /** Damages the archive at a volid or path: it breaks off, or there is nothing in it. */
@@ -161,7 +178,8 @@ export class ConsoleRefused extends Schema.TaggedError<ConsoleRefused>()("Consol
     "no-such-storage",
     "no-such-volume",
     "exists-already",
-    "restore-failed"
+    "restore-failed",
+    "create-failed"
   ),
   what: Schema.String
 }) {

@@ -1,9 +1,10 @@
-import { Context, Effect, FiberSet, Layer, ParseResult, Schema, type Scope } from "effect"
+import { Context, Effect, FiberSet, Layer, Option, ParseResult, Schema, type Scope } from "effect"
 import * as NodeHttp from "node:http"
 import { ConsoleChange, type ConsoleRefused } from "./ConsoleChange.ts"
 import { HttpsFront } from "./HttpsFront.ts"
 import { listen, ListenFailed } from "./Listening.ts"
 import { PveSim } from "./PveSim.ts"
+import { RootDisks, SimDisk } from "./RootDisks.ts"
 
 /**
  * Plain HTTP on loopback for whoever drives a demonstration: counts of the wire, the certificate to serve, and what a person
@@ -37,6 +38,8 @@ const GuestWish = Schema.Struct({
   stubborn: Schema.optional(Schema.Boolean)
 })
 
+const Port = Schema.Union(Schema.Struct({ plug: SimDisk }), Schema.Struct({ pull: Schema.NonEmptyString }))
+
 const changesOf = (vmid: number, wish: typeof GuestWish.Type): ReadonlyArray<ConsoleChange> => [
   ...Object.entries(wish.set ?? {}).map(([key, value]) => ({ _tag: "guest.set", vmid, key, value } as const)),
   ...(wish.status === undefined ? [] : [{ _tag: "guest.status", vmid, status: wish.status } as const]),
@@ -66,7 +69,7 @@ const firstIssue = (error: ParseResult.ParseError): string => {
     : [issue.path.map(String).join("."), issue.message].filter((part) => part !== "").join(": ")
 }
 
-const usage = "GET /wire, /requests, /certificates; POST /certificates, /roles, /guests/{vmid}, /console"
+const usage = "GET /wire, /requests, /certificates; POST /certificates, /roles, /guests/{vmid}, /disks, /console"
 
 const make = (
   options: { readonly host: string; readonly port: number }
@@ -78,6 +81,7 @@ const make = (
     }
     const sim = yield* PveSim
     const front = yield* HttpsFront
+    const disks = yield* Effect.serviceOption(RootDisks)
     const run = yield* FiberSet.makeRuntime()
 
     const done: Reply = { status: 200, body: { done: true } }
@@ -88,7 +92,10 @@ const make = (
         const vmid = /^\/guests\/(\d+)$/.exec(path)?.[1]
         if (path === "/certificates") yield* front.serve((yield* decode(Serve)).serve)
         else if (path === "/roles") yield* sim.change({ _tag: "role.set", ...(yield* decode(Role)) })
-        else if (path === "/console") yield* sim.change(yield* decode(ConsoleChange))
+        else if (path === "/disks" && Option.isSome(disks)) {
+          const asked = yield* decode(Port)
+          yield* "plug" in asked ? disks.value.plug(asked.plug) : disks.value.pull(asked.pull)
+        } else if (path === "/console") yield* sim.change(yield* decode(ConsoleChange))
         else if (vmid !== undefined) {
           yield* Effect.forEach(changesOf(Number(vmid), yield* decode(GuestWish)), sim.change, { discard: true })
         } else return { status: 404, body: { error: `no such path: ${path}; there are ${usage}` } }

@@ -28,6 +28,8 @@ export interface Guest {
   haState: HaState | undefined
   /** Ignores a polite shutdown. */
   stubborn: boolean
+  /** It powers itself off so many seconds after its next start, and after that one only; undefined: it does not. */
+  firstBootSeconds: number | undefined
   /** The file system inside was mounted when the snapshot was taken, so ext4's multi mount protection makes the next mount wait. */
   mountBusy: boolean
   /** Open while a start hangs in the mount; whoever asks for the guest's state waits for it (platform-facts 3.5). */
@@ -57,6 +59,7 @@ export const makeGuest = (
   bytes: recordedBytes,
   haState: undefined,
   stubborn: false,
+  firstBootSeconds: undefined,
   mountBusy: false,
   mounting: undefined,
   hollow: new Set(),

@@ -59,6 +59,10 @@ export interface Machine {
   readonly firewalls: Map<number, ReadonlyMap<string, string>>
   /** Paths that root has mounted a file system on. */
   readonly mounts: Set<string>
+  /** Other machines that answer this one. */
+  readonly servers: Set<string>
+  /** Disks that were plugged in since the start, as the API shows them. */
+  readonly plugged: Map<string, { readonly [key: string]: string | number }>
   /** The certificates below /etc/pve, as the API tells them; the leaf that pveproxy serves is `pve-ssl.pem`. */
   certificates: ReadonlyArray<CertificateInfo>
   readonly countRequest: (method: string, path: string) => void
@@ -189,6 +193,8 @@ const makeNode = (options: MachineOptions): Effect.Effect<Machine, never, Scope.
       down: new Set(),
       firewalls: new Map(),
       mounts: new Set(),
+      servers: new Set(),
+      plugged: new Map(),
       certificates: recordedHost.certificates,
       countRequest: (method, path) => {
         const key = `${method} ${path}`

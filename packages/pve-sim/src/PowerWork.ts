@@ -83,6 +83,22 @@ const mountSlowly = (worker: Worker, guest: Guest): Effect.Effect<void, TaskFail
     guest.mountBusy = false
   })
 
+const powersItselfOff = (machine: Machine, guest: Guest): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const seconds = guest.firstBootSeconds
+    if (seconds === undefined) return Effect.void
+    const since = guest.changedAt
+    const off = Effect.flatMap(
+      Clock.currentTimeMillis,
+      // Somebody may have stopped and started it meanwhile.
+      (now) => Effect.sync(() => guest.changedAt === since ? setRunning(guest, false, now, 0) : undefined)
+    )
+    guest.firstBootSeconds = undefined
+    return Effect.asVoid(
+      Effect.forkIn(Effect.zipRight(takeTime(machine, Duration.seconds(seconds)), off), machine.scope)
+    )
+  })
+
 const boot = (machine: Machine, worker: Worker, guest: Guest): Effect.Effect<void, TaskFailure> =>
   Effect.gen(function*() {
     applyPending(guest)
@@ -103,6 +119,7 @@ const boot = (machine: Machine, worker: Worker, guest: Guest): Effect.Effect<voi
     if (guest.mountBusy) yield* mountSlowly(worker, guest)
     // A guest that is still booting counts as running (platform-facts 1.2), and the task goes on for a moment.
     setRunning(guest, true, yield* Clock.currentTimeMillis, 500 + guest.vmid)
+    yield* powersItselfOff(machine, guest)
     yield* worker.take("1200 millis")
   })
 

@@ -6,6 +6,8 @@ import { ControlFront } from "./ControlFront.ts"
 import { FaultRules } from "./Fault.ts"
 import { HttpsFront } from "./HttpsFront.ts"
 import { PveSim } from "./PveSim.ts"
+import * as RootDisks from "./RootDisks.ts"
+import * as RootFront from "./RootFront.ts"
 import { decodeWorld, renamed, type World, WorldError } from "./World.ts"
 
 /** `HOST:PORT` of a listener; port 0 takes a free one. */
@@ -24,6 +26,8 @@ export interface ServeOptions {
   readonly tokens: Option.Option<string>
   /** A file with rules of what goes wrong. */
   readonly faults: Option.Option<string>
+  /** A folder for the sockets of the root helpers. */
+  readonly rootSockets: Option.Option<string>
   readonly seed: Option.Option<number>
   /** What the node is called; without it, as in the world. */
   readonly node: Option.Option<string>
@@ -160,8 +164,19 @@ export const serve = (options: ServeOptions) =>
     })
     const front = HttpsFront.layer(options.listen)
     const control = ControlFront.layer(options.control)
+    const root = Option.match(options.rootSockets, {
+      onNone: () => Layer.empty,
+      onSome: (folder) => Layer.unwrapEffect(Effect.map(RootDisks.RootDisks, (disks) => RootFront.layer(folder, disks)))
+    })
     return yield* announce(new Set(Object.keys(chosen))).pipe(
       Effect.zipRight(Effect.never),
-      Effect.provide(control.pipe(Layer.provideMerge(front), Layer.provideMerge(sim)))
+      Effect.provide(
+        control.pipe(
+          Layer.provideMerge(front),
+          Layer.merge(root),
+          Layer.provideMerge(RootDisks.layer),
+          Layer.provideMerge(sim)
+        )
+      )
     )
   })

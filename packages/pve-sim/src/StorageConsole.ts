@@ -37,10 +37,10 @@ const above = (machine: Machine, path: string): ReadonlyArray<StorageState> => {
 }
 
 /** Whether what is to be mounted for a new storage is. */
-const isMounted = (machine: Machine, config: { readonly [key: string]: string }): boolean => {
-  const mountpoint = config["is_mountpoint"] ?? "no"
+export const isMounted = (machine: Machine, config: { readonly [key: string]: string | number }): boolean => {
+  const mountpoint = String(config["is_mountpoint"] ?? "no")
   return ["0", "no"].includes(mountpoint) ||
-    machine.mounts.has(mountpoint.startsWith("/") ? mountpoint : config["path"] ?? "")
+    machine.mounts.has(mountpoint.startsWith("/") ? mountpoint : String(config["path"] ?? ""))
 }
 
 const set = (machine: Machine, storage: string, config: { readonly [key: string]: string }): void => {

@@ -120,14 +120,16 @@ export const optionTrouble = (
 }
 
 /**
- * Why a new storage of the type can't be brought up: this host has directories alone, and sees no other machine, volume group
- * or pool.
+ * Why a new storage of the type can't be brought up: this host has directories alone, sees no volume group or pool, and of other
+ * machines those that answer it.
  */
 export const activationTrouble = (
   storage: string,
   type: string,
-  options: { readonly [key: string]: string }
+  options: { readonly [key: string]: string },
+  servers: ReadonlySet<string> = new Set()
 ): string | undefined => {
+  if (servers.has(options["server"] ?? "")) return undefined
   switch (type) {
     case "nfs":
     case "cifs":

@@ -29,6 +29,8 @@ export interface Volume {
   readonly subtype: string | undefined
   /** Of a backup. */
   readonly archive?: Archive
+  /** Of a template whose container powers itself off so long after its first start. */
+  readonly firstBootSeconds?: number | undefined
   notes: string | undefined
   protected: boolean
 }
@@ -44,7 +46,9 @@ const WorldVolume = Schema.Struct({
   notes: Schema.optional(Schema.String),
   protected: Schema.optional(Schema.Number),
   /** Of a backup: the configuration in it, as `extractconfig` gives it. */
-  archive_config: Schema.optional(Schema.String)
+  archive_config: Schema.optional(Schema.String),
+  /** Of a template: a container of it powers itself off so many seconds after its first start. */
+  first_boot_seconds: Schema.optional(Schema.Number)
 })
 
 const decodeVolumes = Schema.decodeUnknownEither(Schema.Array(WorldVolume))
@@ -72,8 +76,9 @@ export const loadContent = (world: World, guests: ReadonlyMap<number, Guest>): M
     const listed = decodeVolumes(world.storage_content[storage] ?? [])
     content.set(
       storage,
-      Either.isLeft(listed) ? [] : listed.right.map(({ archive_config, ...row }) => ({
+      Either.isLeft(listed) ? [] : listed.right.map(({ archive_config, first_boot_seconds, ...row }) => ({
         ...row,
+        firstBootSeconds: first_boot_seconds,
         ...archiveOf({ ...row, archive_config }, guests),
         vmid: row.vmid,
         subtype: row.subtype,

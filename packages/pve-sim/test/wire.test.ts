@@ -2,6 +2,7 @@ import { it } from "@effect/vitest"
 import { ControlFront } from "@felhom/pve-sim/ControlFront"
 import { HttpsFront } from "@felhom/pve-sim/HttpsFront"
 import { PveSim } from "@felhom/pve-sim/PveSim"
+import { layer as rootDisks, RootDisks } from "@felhom/pve-sim/RootDisks"
 import { Effect, Layer } from "effect"
 import * as Tls from "node:tls"
 import { expect } from "vitest"
@@ -9,10 +10,8 @@ import { ask, node, secrets } from "./Asking.ts"
 
 const loopback = { host: "127.0.0.1", port: 0 }
 
-const host = ControlFront.layer(loopback).pipe(
-  Layer.provideMerge(HttpsFront.layer(loopback)),
-  Layer.provideMerge(PveSim.layer({ secrets, speed: 1000 }))
-)
+const fronts = ControlFront.layer(loopback).pipe(Layer.provideMerge(HttpsFront.layer(loopback)))
+const host = fronts.pipe(Layer.provideMerge(PveSim.layer({ secrets, speed: 1000 })))
 
 const provide = Effect.provide(host)
 
@@ -165,6 +164,20 @@ it.scopedLive("who drives a demonstration changes the guests and the certificate
     expect((yield* control("/requests")).answer)
       .toContainEqual({ method: "GET", path: `${node}/lxc/9999/config`, count: 1 })
   }).pipe(provide))
+
+it.scopedLive("who drives a demonstration plugs disks in and pulls them out, where the host's root helpers answer", () =>
+  Effect.gen(function*() {
+    const disk = { path: "/dev/sdb", serial: "BLUE1", uuid: "1741368e-c387-42cc-8971-e25211e7e768" }
+    expect((yield* control("/disks", { plug: disk })).status).toBe(200)
+    expect((yield* ask("GET", `${node}/disks/list`)).data).toContainEqual(
+      expect.objectContaining({ devpath: "/dev/sdb", serial: "BLUE1", health: "PASSED" })
+    )
+    const { mount } = yield* RootDisks
+    expect(yield* mount(JSON.stringify({ action: "list" }))).toContain("/dev/sdb1")
+    expect((yield* control("/disks", { plug: { ...disk, path: "/dev/vda" } })).status).toBe(400)
+    expect((yield* control("/disks", { pull: "/dev/sdb" })).status).toBe(200)
+    expect(yield* mount(JSON.stringify({ action: "list" }))).not.toContain("/dev/sdb1")
+  }).pipe(Effect.provide(fronts.pipe(Layer.provideMerge(rootDisks), Layer.provideMerge(PveSim.layer({ secrets }))))))
 
 it.effect("the control port is never opened to a network", () =>
   Effect.gen(function*() {

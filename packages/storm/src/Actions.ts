@@ -3,13 +3,14 @@ import { ConsoleChange } from "@felhom/pve-sim/ConsoleChange"
 import { Effect, Schema } from "effect"
 import { places } from "./Agent.ts"
 import type { Chance } from "./Chance.ts"
-import { archive } from "./Home.ts"
 import { honest } from "./Hub.ts"
 import { cluster, foreign, longSilence, managed, rights, stopped, thinPool, undo } from "./Mishaps.ts"
-import { allowList, type Name, names, revocations } from "./Operators.ts"
+import type { Name } from "./Operators.ts"
+import { ruled } from "./RootFiles.ts"
 import type { Armed, Stage } from "./Stage.ts"
 import { submit } from "./Submission.ts"
-import { image, restored, wish } from "./Wishing.ts"
+import { trust } from "./Trusting.ts"
+import { restored, wish } from "./Wishing.ts"
 
 const minute = 60_000
 const hour = 60 * minute
@@ -20,30 +21,6 @@ export type Act = (stage: Stage, chance: Chance) => void
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const change = Schema.decodeUnknownSync(ConsoleChange)
-
-/** Root's files as they are to be from now on. */
-export const ruled = (
-  stage: Stage,
-  changed: {
-    readonly allowed?: ReadonlySet<string>
-    readonly revoked?: ReadonlySet<string>
-    readonly threshold?: number
-  }
-): void => {
-  const rules = { ...stage.ledger.rulesNow, ...changed, since: stage.timeline.elapsed }
-  stage.ledger.rules.push(rules)
-  const named = (some: ReadonlySet<string>): ReadonlyArray<Name> => names.filter((name) => some.has(name))
-  stage.disk.put(places.signers.allowed, bytes(allowList(named(rules.allowed))))
-  stage.disk.put(places.signers.revoked.path, bytes(revocations(named(rules.revoked))))
-  stage.disk.put(
-    places.policyFile,
-    bytes(JSON.stringify({
-      typ: "felhom/policy/v1",
-      signatures: { threshold: rules.threshold },
-      desired: { storages: ["local", "thin"], images: { [image]: archive } }
-    }))
-  )
-}
 
 const crash: Act = (stage, chance) => {
   const on = chance.pick<Armed["on"]>(["turn", "disk", "disk", "request", "answer", "envelope"])
@@ -168,7 +145,7 @@ const replaced: Act = (stage, chance) => {
 
 /** Root strikes somebody who signs off the list, or revokes the key. */
 const strike: Act = (stage, chance) => {
-  const { allowed, revoked } = stage.ledger.rulesNow
+  const { allowed, revoked } = stage.ledger.root
   const name = chance.any([...allowed].filter((one) => !revoked.has(one)))
   if (name === undefined) return
   if (chance.is(0.5)) ruled(stage, { revoked: new Set([...revoked, name]) })
@@ -177,7 +154,7 @@ const strike: Act = (stage, chance) => {
 }
 
 const root: Act = (stage, chance) => {
-  const { allowed, revoked } = stage.ledger.rulesNow
+  const { allowed, revoked } = stage.ledger.root
   const name = chance.pick<Name>(["anna", "ben", "cora"])
   switch (chance.below(5)) {
     case 0:
@@ -188,7 +165,7 @@ const root: Act = (stage, chance) => {
       return stage.ledger.note(`root takes ${name} off the list`)
     case 2:
       ruled(stage, { threshold: chance.between(1, 3) })
-      return stage.ledger.note(`root wants ${stage.ledger.rulesNow.threshold} signers`)
+      return stage.ledger.note(`root wants ${stage.ledger.root.threshold} signers`)
     case 3:
       ruled(stage, { allowed: new Set([...allowed, name]) })
       return stage.ledger.note(`root lets ${name} sign`)
@@ -261,6 +238,7 @@ export const acts: { readonly [name: string]: { readonly weight: number; readonl
   managed: { weight: 2, act: managed },
   cluster: { weight: 2, act: cluster },
   restored: { weight: 1, act: restored },
+  trust: { weight: 5, act: trust },
   undo: { weight: 5, act: undo },
   stopped: { weight: 5, act: stopped },
   foreign: { weight: 4, act: foreign },

@@ -1,7 +1,7 @@
-import { ruled } from "./Actions.ts"
 import { Chance } from "./Chance.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { Plan } from "./Plan.ts"
+import { ruled } from "./RootFiles.ts"
 import type { Stage } from "./Stage.ts"
 
 /** Ops of earlier schedules that a hub may still come up with, and whose nonces may be used again. */
@@ -53,7 +53,7 @@ const mostCreated = 2
 /** Whether another schedule means anything here: what never comes right again by itself would only be told once more each time. */
 export const isFit = ({ hub, ledger, timeline }: Stage): boolean =>
   ledger.violation === undefined && ledger.created.length < mostCreated && timeline.furthest === 0 &&
-  hub.trust !== undefined
+  hub.trust !== undefined && (ledger.signed.signers?.revoked.size ?? 0) < 2
 
 /** A schedule's beginning, where another one ended: root's files, the home and the hub are as at each beginning. */
 export const begin = (stage: Stage, plan: Plan): void => {

@@ -129,6 +129,9 @@ export class Hub {
         all.push({ ...signed, signatures: signed.signatures.map((armored) => spoilt(armored, chance)) })
       }
       if (chance.is(0.2)) all.push({ ...signed, signatures: [...signed.signatures, ...signed.signatures] })
+      if (signed.document !== undefined && chance.is(0.4)) {
+        all.push({ ...signed, document: spoilt(signed.document, chance) })
+      }
       return all
     }).sort(() => chance.next() - 0.5)
   }

@@ -36,12 +36,22 @@ export interface Moment {
   readonly hostTime: number
 }
 
-/** Whom root lets sign, and how many it takes, from a moment on. */
-export interface Rules {
-  readonly since: number
+/** Who may sign, and how many it takes. */
+export interface Say {
   readonly allowed: ReadonlySet<string>
   readonly revoked: ReadonlySet<string>
   readonly threshold: number
+}
+
+/** Who may sign, and how many it takes, from a moment on: by root's files, and by what operators put in their place. */
+export interface Rules extends Say {
+  readonly since: number
+}
+
+/** What operators put in the place of root's files: each holds while root's is the one that it was taken beside. */
+export interface Signed {
+  readonly signers: Pick<Say, "allowed" | "revoked"> & { readonly isFollowed: (root: Say) => boolean } | undefined
+  readonly policy: Pick<Say, "threshold"> & { readonly isFollowed: (root: Say) => boolean } | undefined
 }
 
 const fnvPrime = 0x0100_0193
@@ -50,8 +60,11 @@ const fnvPrime = 0x0100_0193
 export class Ledger {
   violation: Violation | undefined
   readonly ops = new Map<string, KnownOp>()
-  /** Root's files, the latest last. */
+  /** By what rules the host goes, the latest last. */
   readonly rules: Array<Rules> = []
+  /** What root's files say. */
+  root: Say = { allowed: new Set(), revoked: new Set(), threshold: 1 }
+  signed: Signed = { signers: undefined, policy: undefined }
   /** Since when root holds the host, in elapsed ms; undefined while nobody does. */
   heldSince: number | undefined
   /** What the hub was told of, by the events' numbers. */
@@ -111,5 +124,19 @@ export class Ledger {
 
   get rulesNow(): Rules {
     return this.rules.at(-1) ?? { since: 0, allowed: new Set(), revoked: new Set(), threshold: 1 }
+  }
+
+  /** Root's files, or what operators signed, are others from now on. */
+  ruled(changed: { readonly root?: Partial<Say>; readonly signed?: Partial<Signed> }): void {
+    this.root = { ...this.root, ...changed.root }
+    this.signed = { ...this.signed, ...changed.signed }
+    const { root, signed: { policy, signers } } = this
+    this.rules.push({
+      since: this.here.elapsed,
+      allowed: signers?.isFollowed(root) === true ? signers.allowed : root.allowed,
+      // What either has revoked is revoked, whoever's list holds.
+      revoked: new Set([...root.revoked, ...signers?.revoked ?? []]),
+      threshold: policy?.isFollowed(root) === true ? policy.threshold : root.threshold
+    })
   }
 }

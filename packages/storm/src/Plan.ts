@@ -79,6 +79,8 @@ const themes: readonly [ReadonlyArray<string>, ...ReadonlyArray<ReadonlyArray<st
   ["submit", "takenOver"],
   ["submit", "submit", "takenOver"],
   ["hold", "submit", "submit"],
+  ["trust", "submit", "submit"],
+  ["trust", "root", "submit"],
   ["submit", "stopped"],
   ["wish", "person"],
   ["wish", "undo"],

@@ -1,4 +1,4 @@
-import { acts, ruled } from "./Actions.ts"
+import { acts } from "./Actions.ts"
 import { begin, firstRules, isFit } from "./Between.ts"
 import { calmDown } from "./Calm.ts"
 import { Chance } from "./Chance.ts"
@@ -7,6 +7,7 @@ import type { Content } from "./Disk.ts"
 import { makeWatches } from "./invariants/all.ts"
 import type { Violation } from "./Ledger.ts"
 import type { Plan } from "./Plan.ts"
+import { ruled } from "./RootFiles.ts"
 import { Stage, type Watch } from "./Stage.ts"
 
 export interface Result {

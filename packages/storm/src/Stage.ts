@@ -34,6 +34,8 @@ export interface Watch {
   readonly askedRoot?: (stage: Stage, verb: string, line: string) => void
   /** The agent ended by itself. */
   readonly exited?: (stage: Stage, why: string) => void
+  /** The agent is up, none of its fibers can go on, and it waits for no time and no answer. */
+  readonly still?: (stage: Stage) => void
   /** After each turn of a fiber, and each leap of the clock. */
   readonly turned?: (stage: Stage) => void
   /** Once all that was to go wrong is over, and the host has had its time. */
@@ -357,6 +359,9 @@ export class Stage {
         if (this.#due("turn")) this.#crash()
         for (const { turned } of this.#watches) turned?.(this)
         continue
+      }
+      if (this.life !== undefined && !timeline.waits(this.life)) {
+        for (const { still } of this.#watches) still?.(this)
       }
       if (enough()) return
       const next = this.life === undefined ? Math.min(elapsed, this.#restartAt ?? elapsed) : elapsed

@@ -151,9 +151,11 @@ const strayed = (stage: Stage, chance: Chance, now: number): object => {
 }
 
 /** An operator signs an op by the host's last report, and gives it to the hub; sometimes one nonce serves for two. */
-export const submit: Act = (stage, chance) => {
+export const submit: Act = (stage, chance) => signAndSubmit(stage, chance, wishes(stage, chance))
+
+/** The same for what is wished, with the document in base64 that it brings. */
+export const signAndSubmit = (stage: Stage, chance: Chance, wish: Wish, document?: string): void => {
   const { hub, ledger, timeline } = stage
-  const wish = wishes(stage, chance)
   if (wish === undefined || hub.trust === undefined || hub.report === undefined) return
   const now = timeline.trueTime
   const used = chance.any([...ledger.ops.values()])
@@ -177,7 +179,8 @@ export const submit: Act = (stage, chance) => {
   const namespace = chance.is(0.03) ? "file" : opNamespace
   const signed = {
     payload: Encoding.encodeBase64(text),
-    signatures: by.map((name) => signature(name, text, namespace))
+    signatures: by.map((name) => signature(name, text, namespace)),
+    ...(document === undefined ? {} : { document })
   }
   const payload = sha256(text)
   const op: SignedOp = decoded.right

@@ -122,6 +122,11 @@ export class Timeline {
     this.#timers = this.#timers.filter((one) => one.life !== life)
   }
 
+  /** Whether anything will ever go on in a life by itself, once none of its fibers can at present. */
+  waits(life: Life): boolean {
+    return this.#timers.some((timer) => timer.life === life)
+  }
+
   /** Lets one fiber go on; false where none can. */
   turn(): boolean {
     const ready = this.#ready

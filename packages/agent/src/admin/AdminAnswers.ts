@@ -7,12 +7,19 @@ import type { OpenOp } from "@felhom/durable/JournalState"
 import { NonceStore } from "@felhom/durable/NonceStore"
 import { OpJournal } from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
+import type { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
+import type { GoldenBuilder } from "@felhom/reconciler/golden/GoldenBuilder"
+import type { GoldenImages } from "@felhom/reconciler/golden/GoldenImages"
 import { Executor } from "@felhom/reconciler/op/Executor"
 import { decodeDocument } from "@felhom/reconciler/op/OpDocument"
 import { OpIntake } from "@felhom/reconciler/op/OpIntake"
 import { OpNews } from "@felhom/reconciler/op/OpNews"
+import type { HostStorageKeeper } from "@felhom/reconciler/storage/HostStorageKeeper"
 import { Effect, Either, Option, ParseResult, Schema } from "effect"
+import { diskAnswered } from "../disks/DiskAnswers.ts"
+import { goldenAnswered } from "../golden/GoldenAnswers.ts"
+import type { HealthWatch } from "../health/HealthWatch.ts"
 import { type AdminAnswer, AdminRequest, type ListedOp } from "./AdminProtocol.ts"
 
 const decode = Schema.decodeUnknownEither(Schema.parseJson(AdminRequest), { onExcessProperty: "error" })
@@ -90,6 +97,19 @@ const answered = (request: AdminRequest) =>
         yield* (yield* OpNews).released(who, request.reason)
         return { ok: true, message: "the hold is released" }
       }
+      case "golden.build":
+      case "golden.list":
+      case "golden.resume":
+      case "golden.discard":
+      case "golden.draft":
+      case "golden.verify":
+      case "golden.accept":
+        return yield* goldenAnswered(request)
+      case "disks.list":
+      case "disks.eject":
+      case "disks.adopt":
+      case "health.show":
+        return yield* diskAnswered(request)
     }
   })
 
@@ -104,6 +124,11 @@ type Needs =
   | Signers
   | HostPolicy
   | DesiredIntake
+  | GoldenBuilder
+  | GoldenImages
+  | ProxmoxClient
+  | HostStorageKeeper
+  | HealthWatch
   | Crypto
 
 /** What the daemon answers to one line. Never fails: a question that can't be understood has an answer, too. */

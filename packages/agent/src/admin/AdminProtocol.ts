@@ -1,8 +1,11 @@
 import { SignedBytes } from "@felhom/domain/Envelope"
+import { Health } from "@felhom/domain/Health"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { Sha256Hex } from "@felhom/domain/Sha256"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Schema } from "effect"
+import { diskRequests, DisksAnswer } from "../disks/DisksProtocol.ts"
+import { goldenRequests, GoldenRow } from "../golden/GoldenProtocol.ts"
 
 /** The daemon's socket in its runtime folder. */
 export const adminSocketName = "admin.sock"
@@ -17,7 +20,9 @@ export const AdminRequest = Schema.Union(
   Schema.Struct({ ask: Schema.Literal("ops.accept"), signed: SignedBytes }),
   Schema.Struct({ ask: Schema.Literal("ops.list") }),
   Schema.Struct({ ask: Schema.Literal("hold.set"), reason: Words }),
-  Schema.Struct({ ask: Schema.Literal("hold.release"), reason: Words })
+  Schema.Struct({ ask: Schema.Literal("hold.release"), reason: Words }),
+  ...goldenRequests,
+  ...diskRequests
 )
 export type AdminRequest = typeof AdminRequest.Type
 
@@ -39,6 +44,11 @@ export const AdminAnswer = Schema.Struct({
   /** For the person. */
   message: Schema.String,
   ops: Schema.optional(Schema.Array(ListedOp)),
+  disks: Schema.optional(DisksAnswer),
+  health: Schema.optional(Health),
+  golden: Schema.optional(Schema.Array(GoldenRow)),
+  /** The text of a golden image's manifest, for operators to sign. */
+  draft: Schema.optional(Schema.String),
   /** What an op for this host has to name, for who signs one without a report at hand. */
   trust: Schema.optional(
     Schema.Struct({

@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 import { AdminAnswer, type AdminRequest, adminSocketName, longestLine } from "./AdminProtocol.ts"
@@ -52,12 +52,17 @@ const exchange = (path: string, line: string): Effect.Effect<string, DaemonAsked
 
 const decode = Schema.decodeUnknown(Schema.parseJson(AdminAnswer))
 
-/** Asks the daemon over its socket in the runtime folder. What it refuses fails, in its own words. */
-export const askDaemon = (directory: string, request: AdminRequest): Effect.Effect<AdminAnswer, DaemonAsked> =>
+/** Asks the daemon over its socket in the runtime folder, and waits so long. What it refuses fails, in its own words. */
+export const askDaemon = (
+  directory: string,
+  request: AdminRequest,
+  patience: Duration.DurationInput = "30 seconds"
+): Effect.Effect<AdminAnswer, DaemonAsked> =>
   exchange(join(directory, adminSocketName), JSON.stringify(request)).pipe(
     Effect.timeoutFail({
-      duration: "30 seconds",
-      onTimeout: () => new DaemonAsked({ reason: "no-answer", detail: "not within 30 seconds" })
+      duration: patience,
+      onTimeout: () =>
+        new DaemonAsked({ reason: "no-answer", detail: `not within ${Duration.toSeconds(patience)} seconds` })
     }),
     Effect.flatMap((line) =>
       Effect.mapError(decode(line), () => new DaemonAsked({ reason: "no-answer", detail: "it can't be read" }))

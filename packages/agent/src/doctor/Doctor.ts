@@ -2,7 +2,7 @@ import type { PeerPins } from "@felhom/domain/PeerPin"
 import type { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { Effect, Either, Schema } from "effect"
-import { Check, Checklist, type Output, verdict } from "../selftest/Checklist.ts"
+import { Check, Checklist, type Output, type SelftestFailed, verdict } from "../selftest/Checklist.ts"
 import { renewalCheck, servedCheck } from "./CertificateChecks.ts"
 import { type Finding, mend } from "./Finding.ts"
 import { backupJobsCheck, storagesCheck, suspendCheck } from "./GuestChecks.ts"
@@ -29,6 +29,13 @@ const hopeless: ReadonlySet<ProxmoxError["reason"]> = new Set([
   "malformed"
 ])
 
+/** Writes findings down, one after the other. */
+export const tellFindings = (findings: ReadonlyArray<Finding>): Effect.Effect<void, never, Checklist> =>
+  Effect.flatMap(Checklist, (checklist) => {
+    const say = { passed: checklist.pass, failed: checklist.fail, note: checklist.note }
+    return Effect.forEach(findings, ({ detail, name, outcome }) => say[outcome](name, detail), { discard: true })
+  })
+
 type Asked = Effect.Effect<ReadonlyArray<Finding>, ProxmoxError, ProxmoxClient>
 
 /**
@@ -37,10 +44,7 @@ type Asked = Effect.Effect<ReadonlyArray<Finding>, ProxmoxError, ProxmoxClient>
  */
 export const doctor = (patient: Patient) =>
   Effect.gen(function*() {
-    const checklist = yield* Checklist
-    const say = { passed: checklist.pass, failed: checklist.fail, note: checklist.note }
-    const tell = (findings: ReadonlyArray<Finding>) =>
-      Effect.forEach(findings, ({ detail, name, outcome }) => say[outcome](name, detail), { discard: true })
+    const tell = tellFindings
     const ask = (name: string, check: Asked) =>
       Effect.flatMap(
         Effect.catchAll(check, (error) => Effect.succeed([mend(name, error.message)])),
@@ -70,12 +74,12 @@ export const doctor = (patient: Patient) =>
 export const DoctorResult = Schema.Struct({ healthy: Schema.Boolean, checks: Schema.Array(Check) })
 export type DoctorResult = typeof DoctorResult.Type
 
-/** The doctor to its end: the verdict is printed, and it fails if there is anything to mend. */
-export const concludedDoctor = (output: Output, patient: Patient) =>
-  verdict(output, doctor(patient), (checks, healthy) => {
+/** The doctor's questions to their end: the verdict is printed, and it fails if there is anything to mend. */
+export const concludedDoctor = <R>(output: Output, questions: Effect.Effect<unknown, SelftestFailed, R>) =>
+  verdict(output, questions, (checks, healthy) => {
     const count = checks.filter(({ outcome }) => outcome === "failed").length
     return {
-      text: healthy ? "doctor: nothing to mend" : `doctor: ${count} to mend`,
+      text: healthy ? "doctor: ready" : `doctor: ${count} to mend`,
       json: { healthy, checks } satisfies DoctorResult
     }
   })

@@ -1,6 +1,6 @@
 import type { AuditHead } from "@felhom/domain/AuditEntry"
 import type { Envelope } from "@felhom/domain/Envelope"
-import type { DesiredStatus, TrustStatus } from "@felhom/domain/HostReport"
+import type { DesiredStatus, ReportSections, TrustStatus } from "@felhom/domain/HostReport"
 import { type Section, sectionUnavailable } from "@felhom/domain/Section"
 import type { Observation } from "@felhom/reconciler/Observation"
 import { Effect } from "effect"
@@ -20,6 +20,8 @@ export interface OpDesk {
   /** Holds what was just seen against the desired state, and begins what may be done for it beside the loop. */
   readonly pursue: (observation: Observation) => Effect.Effect<void>
   readonly audit: Effect.Effect<Section<AuditHead>>
+  /** What is found out beside the loop, as it was found last; nothing is asked for it. */
+  readonly beside: Effect.Effect<Pick<ReportSections, "health" | "hostStorage">>
   /** Ends when there is something that the hub should hear of at once. */
   readonly urgent: Effect.Effect<void>
 }
@@ -31,6 +33,7 @@ const without = (takes: "later" | "no", why: string): OpDesk => ({
   desired: Effect.succeed(null),
   pursue: () => Effect.void,
   audit: Effect.succeed(sectionUnavailable(why)),
+  beside: Effect.succeed({}),
   urgent: Effect.never
 })
 

@@ -24,10 +24,16 @@ import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import { fileStamps } from "@felhom/node/NodeFileStamps"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import * as NodeSignatureCrypto from "@felhom/node/NodeSignatureCrypto"
-import type { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
+import { Privileged, PrivilegedError } from "@felhom/privileged/Privileged"
+import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
 import * as DesiredStore from "@felhom/reconciler/desired/DesiredStore"
+import { ArchiveBytes, noArchiveBytes } from "@felhom/reconciler/golden/ArchiveBytes"
+import * as GoldenBuilder from "@felhom/reconciler/golden/GoldenBuilder"
+import * as GoldenBuilds from "@felhom/reconciler/golden/GoldenBuilds"
+import * as GoldenImages from "@felhom/reconciler/golden/GoldenImages"
+import * as GoldenStore from "@felhom/reconciler/golden/GoldenStore"
 import * as Executor from "@felhom/reconciler/op/Executor"
 import * as LocalOps from "@felhom/reconciler/op/LocalOps"
 import * as OpIntake from "@felhom/reconciler/op/OpIntake"
@@ -39,6 +45,9 @@ import * as TrustNews from "@felhom/reconciler/trust/TrustNews"
 import { Context, Effect, Either, ExecutionStrategy, Scope } from "effect"
 import { answerTo } from "../admin/AdminAnswers.ts"
 import { serveAdmin } from "../admin/AdminSocket.ts"
+import { nodeArchiveBytes } from "../golden/NodeArchiveBytes.ts"
+import { rootSide } from "../RootSide.ts"
+import { startCare, withCare } from "../storage/HostCare.ts"
 import type { OpDesk } from "./OpDesk.ts"
 import { makeTrustStatus } from "./TrustStatus.ts"
 
@@ -48,6 +57,30 @@ export interface OpsPlaces {
   readonly policyFile: string
   readonly signers: Signers.SignerFiles
   readonly bootId: string | null
+  /** systemd's folder of credentials. */
+  readonly credentials?: string
+}
+
+/** What the desk reaches of the host itself, beside its own folders and Proxmox's API. */
+export interface OpsHands {
+  readonly archiveBytes: typeof ArchiveBytes.Service
+  readonly privileged: typeof Privileged.Service
+  /** Of the host, as Proxmox names it: `amd64`. */
+  readonly architecture: string
+}
+
+const noRootSide = (verb: PrivilegedError["verb"]) =>
+  Effect.fail(new PrivilegedError({ verb, reason: "unavailable", detail: "this program has no root side" }))
+
+/** Of a program that has none: it reads no archive, and has no root side. */
+export const noHands: OpsHands = {
+  archiveBytes: noArchiveBytes,
+  privileged: {
+    pctCreate: () => noRootSide("pctCreate"),
+    mount: () => noRootSide("mount"),
+    smart: () => noRootSide("smart")
+  },
+  architecture: "amd64"
 }
 
 type Surrounding = ProxmoxClient | TaskWaiter | StateFile | Crypto
@@ -66,7 +99,9 @@ const makeStores = (folder: string) =>
       Context.add(Hold.Hold, yield* Hold.make(folder)),
       Context.add(AcceptedSigners.AcceptedSigners, yield* AcceptedSigners.make(folder)),
       Context.add(AcceptedPolicy.AcceptedPolicy, yield* AcceptedPolicy.make(folder)),
-      Context.add(DesiredStore.DesiredStore, yield* DesiredStore.make(folder))
+      Context.add(DesiredStore.DesiredStore, yield* DesiredStore.make(folder)),
+      Context.add(GoldenStore.GoldenStore, yield* GoldenStore.make(folder)),
+      Context.add(GoldenBuilds.GoldenBuilds, yield* GoldenBuilds.make(folder))
     )
   })
 
@@ -103,8 +138,19 @@ const makeIntakes = (host: DesiredIntake.DesiredHost) =>
     )
   })
 
+/** Golden images: those that operators signed, and those that are built here. */
+const makeGolden = (host: HostId, { architecture, archiveBytes, privileged }: OpsHands) =>
+  Effect.gen(function*() {
+    const images = yield* Effect.provideService(GoldenImages.make(architecture), ArchiveBytes, archiveBytes)
+    const builder = yield* GoldenBuilder.make({ host, architecture }).pipe(
+      Effect.provideService(ArchiveBytes, archiveBytes),
+      Effect.provideService(Privileged, privileged)
+    )
+    return Context.make(GoldenImages.GoldenImages, images).pipe(Context.add(GoldenBuilder.GoldenBuilder, builder))
+  })
+
 /** All that the words of operators and of a hub take on this host, over the stores in its state folder, whose lock the caller holds. */
-const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost) =>
+const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost, own: OpsHands) =>
   Effect.gen(function*() {
     // Made first, so it is closed last: whatever is under way is given up before the records are closed.
     const storesScope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
@@ -116,7 +162,8 @@ const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost) =>
       yield* Effect.provide(makeHands, judges),
       yield* Effect.provide(makeIntakes(host), judges)
     )
-    return Context.add(hands, Pursuit.Pursuit, yield* Effect.provide(Pursuit.make, hands))
+    const golden = Context.merge(hands, yield* Effect.provide(makeGolden(host.id, own), hands))
+    return Context.add(golden, Pursuit.Pursuit, yield* Effect.provide(Pursuit.make, golden))
   })
 
 const auditSection = ({ head }: typeof AuditChain.AuditChain.Service) =>
@@ -156,10 +203,10 @@ const begun = (bootId: string | null) =>
  * Opens what signed ops take, over whatever disk it is given: the stores, root's files, and the executor with what it left open.
  * `stampsOf` tells whether files have changed, as `fileStamps` does. It ends with the scope.
  */
-export const openDesk = (places: OpsPlaces, stampsOf: typeof fileStamps) =>
+export const openDesk = (places: OpsPlaces, stampsOf: typeof fileStamps, own: OpsHands = noHands) =>
   Effect.gen(function*() {
     const state = yield* StateFile
-    const context = yield* makeServices(places, state.host)
+    const context = yield* makeServices(places, state.host, own)
     yield* Effect.provide(Effect.zipRight(begun(places.bootId), toldUnreadable), context)
     const desk = Effect.gen(function*() {
       const intake = yield* OpIntake.OpIntake
@@ -183,6 +230,10 @@ export const openDesk = (places: OpsPlaces, stampsOf: typeof fileStamps) =>
         pursuit.recover,
         (error) => Effect.logError("the journal can't be read, so nothing is done for a desired state", error.message)
       )
+      yield* Effect.catchAll(
+        (yield* GoldenBuilder.GoldenBuilder).recover,
+        (error) => Effect.logError("golden images can't be built", error.message)
+      )
       const opened: OpDesk = {
         takes: "yes",
         // Who may sign comes first: an op may be signed by somebody who has just been let in, or been put out.
@@ -196,12 +247,21 @@ export const openDesk = (places: OpsPlaces, stampsOf: typeof fileStamps) =>
         desired: pursuit.status,
         pursue: pursuit.pursue,
         audit: auditSection(yield* AuditChain.AuditChain),
+        beside: Effect.succeed({}),
         urgent: news.urgent
       }
       return opened
     })
     return { desk: yield* Effect.provide(desk, context), context }
   })
+
+const architectures: { readonly [node in string]?: string } = { x64: "amd64", ia32: "i386" }
+
+const handsOf = ({ runtimeDirectory }: OpsPlaces): OpsHands => ({
+  archiveBytes: nodeArchiveBytes,
+  privileged: rootSide(runtimeDirectory),
+  architecture: architectures[process.arch] ?? process.arch
+})
 
 const nodePorts = (): Context.Context<Ports> =>
   Context.make(FileSteps, NodeFileSteps.fileSteps).pipe(
@@ -215,17 +275,22 @@ const nodePorts = (): Context.Context<Ports> =>
  */
 export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrounding | Scope.Scope> =>
   Effect.gen(function*() {
-    const { context, desk } = yield* Effect.provide(openDesk(places, fileStamps), nodePorts())
+    const own = handsOf(places)
+    const { context, desk } = yield* Effect.provide(openDesk(places, fileStamps, own), nodePorts())
     const state = yield* StateFile
     const crypto = yield* Crypto
+    const proxmox = yield* ProxmoxClient
+    const care = yield* startCare(places, own.privileged).pipe(Effect.provide(context), Effect.provide(nodePorts()))
     yield* serveAdmin(
       places.runtimeDirectory,
       (line) =>
         answerTo(line).pipe(
           Effect.provide(context),
+          Effect.provide(care),
           Effect.provideService(Crypto, crypto),
-          Effect.provideService(StateFile, state)
+          Effect.provideService(StateFile, state),
+          Effect.provideService(ProxmoxClient, proxmox)
         )
     )
-    return desk
+    return withCare(desk, care)
   })

@@ -5,6 +5,7 @@ import * as Hold from "@felhom/durable/Hold"
 import * as NodeDurableFile from "@felhom/node/NodeDurableFile"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import * as DesiredStore from "@felhom/reconciler/desired/DesiredStore"
+import * as GoldenStore from "@felhom/reconciler/golden/GoldenStore"
 import { Effect, Layer } from "effect"
 import * as Live from "../Live.ts"
 import * as Settings from "../Settings.ts"
@@ -28,6 +29,7 @@ const kept = Layer.unwrapEffect(
     (directory, { policyFile }) =>
       Layer.mergeAll(
         DesiredStore.layer(directory),
+        GoldenStore.layer(directory),
         Hold.layer(directory),
         Layer.provide(HostPolicy.layer(policyFile), AcceptedPolicy.layer(directory))
       )

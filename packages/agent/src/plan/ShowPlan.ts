@@ -9,6 +9,8 @@ import type { KeptDocumentError } from "@felhom/durable/KeptDocument"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { DesiredStore, type HeldDesired } from "@felhom/reconciler/desired/DesiredStore"
+import { withGolden } from "@felhom/reconciler/golden/GoldenPolicy"
+import { GoldenStore } from "@felhom/reconciler/golden/GoldenStore"
 import { judgePlan } from "@felhom/reconciler/plan/Gate"
 import { lookAtHost, type SightError } from "@felhom/reconciler/plan/HostSight"
 import { plan } from "@felhom/reconciler/plan/Planner"
@@ -53,7 +55,7 @@ const viewOf = (
   })
 
 type Trouble = ProxmoxError | SightError | KeptDocumentError | DurableLogError | PolicyProblem
-type Needs = ProxmoxClient | DesiredStore | Hold | HostPolicy | DurableFile
+type Needs = ProxmoxClient | DesiredStore | GoldenStore | Hold | HostPolicy | DurableFile
 
 /**
  * Looks at the host and prints what would be done for the desired state that it holds, by root's policy and by what the journal in
@@ -65,7 +67,11 @@ export const showPlan = (output: "text" | "json", stateDirectory: string): Effec
     const { policy, problem } = yield* (yield* HostPolicy).current
     if (Option.isSome(problem)) return yield* new PolicyProblem({ detail: problem.value })
     const view = Option.isSome(held)
-      ? yield* viewOf(held.value, policy.desired, yield* readJournal(stateDirectory))
+      ? yield* viewOf(
+        held.value,
+        withGolden(policy.desired, yield* (yield* GoldenStore).held),
+        yield* readJournal(stateDirectory)
+      )
       : {
         node: (yield* ProxmoxClient).node,
         desired: null,

@@ -3,12 +3,16 @@ import { answerTo } from "@felhom/agent/admin/AdminAnswers"
 import { adminSocketName } from "@felhom/agent/admin/AdminProtocol"
 import { serveAdmin } from "@felhom/agent/admin/AdminSocket"
 import { askDaemon } from "@felhom/agent/admin/AskDaemon"
+import { HealthWatch } from "@felhom/agent/health/HealthWatch"
 import { HostPolicy } from "@felhom/authz/HostPolicy"
 import { OpRefused } from "@felhom/authz/OpRefused"
 import { usualPolicy } from "@felhom/authz/PolicyDocument"
 import { Signers, SignersUnavailable } from "@felhom/authz/Signers"
+import { GoldenName } from "@felhom/domain/GoldenManifest"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { OpId } from "@felhom/domain/OpId"
+import { NodeName, TokenId } from "@felhom/domain/ProxmoxId"
+import { sectionUnavailable } from "@felhom/domain/Section"
 import { EpochMillis } from "@felhom/domain/Time"
 import { Hold, type HoldState } from "@felhom/durable/Hold"
 import type { OpenOp } from "@felhom/durable/JournalState"
@@ -17,10 +21,14 @@ import { layerMemory, OpJournal } from "@felhom/durable/OpJournal"
 import { StateFile } from "@felhom/durable/StateFile"
 import { Mandate } from "@felhom/mandate/Mandate"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
+import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { DesiredIntake } from "@felhom/reconciler/desired/DesiredIntake"
+import { GoldenBuilder } from "@felhom/reconciler/golden/GoldenBuilder"
+import { GoldenImages } from "@felhom/reconciler/golden/GoldenImages"
 import { Executor } from "@felhom/reconciler/op/Executor"
 import { OpIntake } from "@felhom/reconciler/op/OpIntake"
 import { OpNews } from "@felhom/reconciler/op/OpNews"
+import { DisksRefused, HostStorageKeeper } from "@felhom/reconciler/storage/HostStorageKeeper"
 import { Effect, Layer, Option, Ref } from "effect"
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createConnection } from "node:net"
@@ -81,7 +89,14 @@ const servedWith = (open: ReadonlyArray<OpenOp>) =>
       Layer.mock(DesiredIntake, {
         held: Effect.succeed({ epoch: HostEpoch.make("4".repeat(32)), version: 5, sha256: null })
       }),
+      Layer.mock(HostStorageKeeper, {
+        eject: (name) => new DisksRefused({ message: `${name} is in use: a task runs that may work on it: vzdump 101` })
+      }),
+      Layer.mock(HealthWatch, { section: Effect.succeed(sectionUnavailable("not looked at yet")) }),
       Layer.mock(StateFile, { host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) } }),
+      Layer.mock(GoldenBuilder, { all: Effect.succeed([]) }),
+      Layer.mock(GoldenImages, { held: Effect.succeed([]) }),
+      Layer.mock(ProxmoxClient, { node: NodeName.make("attic"), tokenId: TokenId.make("felhom-agent@pve!agent") }),
       NodeCrypto.layer
     )
     yield* serveAdmin(directory, (line) => Effect.provide(answerTo(line), services))
@@ -118,6 +133,34 @@ describe("the daemon's socket", () => {
     Effect.gen(function*() {
       const { directory } = yield* served
       expect(statSync(join(directory, adminSocketName)).mode & 0o777).toBe(0o600)
+    }))
+
+  it.scopedLive("says what is in use instead of ejecting it, and that health is not known before anybody looked", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* served
+      expect((yield* Effect.flip(askDaemon(directory, { ask: "disks.eject", name: "backup" }))).message).toBe(
+        "backup is in use: a task runs that may work on it: vzdump 101"
+      )
+      expect((yield* askDaemon(directory, { ask: "health.show", now: false })).message).toBe(
+        "the host's health is not known: not looked at yet"
+      )
+    }))
+
+  it.scopedLive("answers for golden images, and says what is not known of one", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* served
+      expect(yield* askDaemon(directory, { ask: "golden.list" })).toEqual({
+        ok: true,
+        message: "no golden image is known on this host",
+        golden: []
+      })
+      const name = GoldenName.make("debian-13")
+      expect((yield* Effect.flip(askDaemon(directory, { ask: "golden.draft", name }))).message).toBe(
+        "golden image debian-13: no build of it is on record; felhom-agent golden list shows how it stands"
+      )
+      expect((yield* Effect.flip(askDaemon(directory, { ask: "golden.verify", name }))).message).toContain(
+        "golden image debian-13: no manifest of it was accepted on this host; felhom golden sign"
+      )
     }))
 
   it.scopedLive("sets and releases the hold, and tells of both", () =>

@@ -21,6 +21,7 @@ import type * as StateFile from "@felhom/durable/StateFile"
 import type * as HubClient from "@felhom/hub-client/HubClient"
 import type { HubClientConfig } from "@felhom/hub-client/HubClientConfig"
 import type { MandateMint } from "@felhom/mandate/Mandate"
+import type { MarkFiles } from "@felhom/privileged/MarkFiles"
 import { Privileged } from "@felhom/privileged/Privileged"
 import type * as PrivilegedDirect from "@felhom/privileged/PrivilegedDirect"
 import type * as PrivilegedSocket from "@felhom/privileged/PrivilegedSocket"
@@ -30,6 +31,7 @@ import type { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import type * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import type * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
 import type { DesiredStore } from "@felhom/reconciler/desired/DesiredStore"
+import type { GoldenImages } from "@felhom/reconciler/golden/GoldenImages"
 import type * as Observer from "@felhom/reconciler/Observer"
 import type * as Executor from "@felhom/reconciler/op/Executor"
 import type { LocalOps } from "@felhom/reconciler/op/LocalOps"
@@ -43,7 +45,7 @@ import { Effect, Layer } from "effect"
 import { expectTypeOf } from "vitest"
 
 type HttpSide = HttpClient.HttpClient | ProxmoxConfig
-type RootSide = CommandExecutor.CommandExecutor | UnitFiles
+type RootSide = CommandExecutor.CommandExecutor | UnitFiles | MarkFiles
 
 /** A layer that gives what the live one gives, and quietly needs more. */
 const smugglingHttpSide = Layer.effect(
@@ -97,6 +99,7 @@ describe("the fence, first lock: types", () => {
       | TaskWaiter.TaskWaiter
       | OpJournal.OpJournal
       | HostPolicy
+      | GoldenImages
       | Hold
       | DesiredStore
       | DesiredIntake.DesiredIntake

@@ -56,6 +56,9 @@ const running = (open: Effect.Effect<OpDesk>) =>
       nextSequence: Effect.succeed(1),
       record: (events) => Effect.sync(() => void recorded.push(...events.map(({ kind }) => kind))),
       pending: Effect.succeed({ events: [], dropped: 0 }),
+      recordLasting: () => Effect.void,
+      lasting: Effect.succeed([]),
+      settled: () => Effect.void,
       acknowledge: () => Effect.void,
       failure: Effect.succeedNone
     })
@@ -87,6 +90,7 @@ describe("the daemon with signed ops", () => {
         desired: Effect.succeed(null),
         pursue: () => Effect.void,
         audit: Effect.succeed(sectionOk(EpochMillis.make(0), { head: Sha256Hex.make("0".repeat(64)), length: 3 })),
+        beside: Effect.succeed({}),
         urgent: Queue.take(bell)
       }))
       expect(taken.map(({ trust }) => trust)).toEqual([null])

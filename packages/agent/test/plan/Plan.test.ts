@@ -20,6 +20,7 @@ import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import { PveSim } from "@felhom/pve-sim/PveSim"
 import { DesiredStore, type HeldDesired } from "@felhom/reconciler/desired/DesiredStore"
+import { GoldenStore } from "@felhom/reconciler/golden/GoldenStore"
 import { Effect, Either, Layer, Option } from "effect"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -96,6 +97,7 @@ const printed = (
       showPlan(options.output ?? "text", "/state/").pipe(
         Effect.provide(Layer.mergeAll(
           Layer.mock(DesiredStore, { current: Effect.succeed(held(identity)) }),
+          Layer.mock(GoldenStore, { held: Effect.succeed([]) }),
           Layer.mock(Hold, { current: Effect.succeed(options.on === true ? Option.some(hold) : Option.none()) }),
           Layer.mock(HostPolicy, { current: Effect.succeed(options.policy ?? noPolicy) }),
           Layer.mock(DurableFile, {

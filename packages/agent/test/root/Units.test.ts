@@ -1,4 +1,5 @@
 import { describe, it } from "@effect/vitest"
+import { defaultConfigFile } from "@felhom/agent/ConfigFile"
 import { RootVerb } from "@felhom/domain/port/RootSocket"
 import { answerWithinMillis } from "@felhom/privileged/RootExchange"
 import { spawnSync } from "node:child_process"
@@ -17,8 +18,8 @@ const settings = (file: string, name: string): ReadonlyArray<string> =>
 
 const analyser = "systemd-analyze"
 
-const exposure = (unit: string) =>
-  spawnSync(analyser, ["security", "--offline=yes", "--no-pager", join(folder, unit)], { encoding: "utf8" })
+const exposure = (unit: string, from = folder) =>
+  spawnSync(analyser, ["security", "--offline=yes", "--no-pager", join(from, unit)], { encoding: "utf8" })
 
 const analysed = exposure("felhom-agent.service").error === undefined
 const absent = analysed ? "" : " (not run: there is no systemd-analyze on this machine)"
@@ -85,8 +86,37 @@ describe("the unit files", () => {
     }
   })
 
+  it("pass over the agent's start as long as it is not configured, and hand it its secrets as credentials", () => {
+    expect(settings("felhom-agent.service", "ConditionPathExists")).toEqual([
+      defaultConfigFile,
+      "/etc/felhom-agent/proxmox-token"
+    ])
+    expect(settings("felhom-agent.service", "LoadCredential")).toEqual([
+      "proxmox-token:/etc/felhom-agent/proxmox-token",
+      "storage:/etc/felhom-agent/storage-secrets"
+    ])
+    // systemd refuses to start a unit whose credential is not there; an empty folder is.
+    const folders = readFileSync(join(import.meta.dirname, "../../debian/tmpfiles.conf"), "utf8")
+    expect(folders).toContain("d /etc/felhom-agent/storage-secrets 0700 root root -")
+  })
+
+  it("bound what each logs, and the memory of all but what unpacks templates", () => {
+    for (const unit of Object.keys(mostExposed)) {
+      expect(Number(settings(unit, "LogRateLimitBurst")[0]), unit).toBeLessThanOrEqual(500)
+      expect(settings(unit, "MemoryMax").length, unit).toBe(unit.includes("pct-create") ? 0 : 1)
+    }
+  })
+
   it("give the agent no capability at all", () => {
     expect(settings("felhom-agent.service", "CapabilityBoundingSet")).toEqual([""])
     expect(settings("felhom-agent.service", "NoNewPrivileges")).toEqual(["yes"])
+  })
+})
+
+describe("the hub's unit file", () => {
+  it.skipIf(!analysed)(`is exposed by at most 1.4, with any address open to it${absent}`, () => {
+    const { stdout } = exposure("felhom-hub.service", join(import.meta.dirname, "../../../hub/systemd"))
+    const [, level] = /Overall exposure level for \S+: (\d+\.\d+)/.exec(stdout) ?? []
+    expect(Number(level), stdout).toBeLessThanOrEqual(1.4)
   })
 })

@@ -19,7 +19,7 @@ const list: Endpoint = {
   },
   handle: (call) =>
     Effect.sync(() => ({
-      data: call.machine.world.disks
+      data: [...call.machine.world.disks, ...call.machine.plugged.values()]
         .filter((disk) => textOf(call, "type") !== "unused" || disk["used"] === undefined)
         .filter((disk) => isSet(call, "include-partitions") || disk["type"] !== "partition")
         .map((disk) => asJson(isSet(call, "skipsmart") ? { ...disk, health: "UNKNOWN", wearout: "N/A" } : disk))

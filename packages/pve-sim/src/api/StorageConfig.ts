@@ -6,6 +6,7 @@ import * as Formats from "../Formats.ts"
 import { type Schema, splitList } from "../ParameterSchema.ts"
 import { propertyString } from "../PropertyFormat.ts"
 import { sha1Hex } from "../Sha1.ts"
+import { isMounted } from "../StorageConsole.ts"
 import { type StorageState, typeOf, unusable } from "../StorageState.ts"
 import {
   activationTrouble,
@@ -140,20 +141,19 @@ const create: Endpoint = {
         return yield* died(`create storage failed: storage ID '${storage}' already defined`)
       }
       const pool = type === "lvmthin" ? poolNamed(call.machine, given(call)) : undefined
-      const away = pool === undefined ? activationTrouble(storage, type, given(call)) : undefined
+      const away = pool === undefined ? activationTrouble(storage, type, given(call), call.machine.servers) : undefined
       if (away !== undefined) return yield* died(`create storage failed: ${away}`)
       // A fresh directory lies on the root file system, whose figures are those of the storage that is there already.
       const root = storages.get("local") ?? Array.from(storages.values())[0]
       const room = pool === undefined
         ? { total: root?.total ?? 0, used: root?.used ?? 0, avail: root?.avail ?? 0 }
         : { total: pool.lv_size, used: pool.used, avail: pool.lv_size - pool.used }
-      const mountpoint = !["0", "no", ""].includes(textOf(call, "is_mountpoint") ?? "")
       storages.set(storage, {
         storage,
         here: call.machine.node,
         config: { content: defaultContent(type), ...given(call) },
         ...room,
-        active: mountpoint ? 0 : 1,
+        active: isMounted(call.machine, given(call)) ? 1 : 0,
         shared: 0,
         files: new Map()
       })
@@ -196,6 +196,8 @@ const update: Endpoint = {
       const removed = splitList(textOf(call, "delete"))
       const kept = Object.entries(state.config).filter(([key]) => key !== "digest" && !removed.includes(key))
       state.config = { ...Object.fromEntries(kept), ...given(call) }
+      // One that is a mount point from now on is looked at as one.
+      if (textOf(call, "is_mountpoint") !== undefined) state.active = isMounted(call.machine, state.config) ? 1 : 0
       return { data: { storage: state.storage, type: typeOf(state) } }
     })
 }

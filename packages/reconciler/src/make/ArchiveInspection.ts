@@ -16,6 +16,8 @@ export interface ArchivedContainer {
   /** Features that are switched on. */
   readonly features: ReadonlyArray<string>
   readonly protection: boolean
+  /** Its guest's name; null: it says none. */
+  readonly hostname: string | null
 }
 
 // What a restore brings along and cannot reach beyond the guest (platform-facts 5.1, 5.3). A key that is not here is refused.
@@ -74,14 +76,14 @@ const featuresOf = (text: string): Either.Either<ReadonlyArray<string>, string> 
 
 const addressing = new Set([undefined, "dhcp", "manual", "auto"])
 
-const written = ({ entries }: PropertyString): string => entries.map(([name, value]) => `${name}=${value}`).join(",")
+const asText = ({ entries }: PropertyString): string => entries.map(([name, value]) => `${name}=${value}`).join(",")
 
 /** An archived card, to be given to another guest. */
 const cardOf = (key: string, text: string): Either.Either<string, string> => {
   const card = parsePropertyString(text)
   const fixed = ["ip", "ip6"].find((name) => !addressing.has(propertyOf(card, name)))
   return fixed === undefined
-    ? Either.right(written({ bare: undefined, entries: card.entries.filter(([name]) => name !== "hwaddr") }))
+    ? Either.right(asText({ bare: undefined, entries: card.entries.filter(([name]) => name !== "hwaddr") }))
     : Either.left(
       `its card ${key} has a fixed address (${propertyOf(card, fixed)}), which another guest may have; wish for ${key}`
     )
@@ -109,7 +111,8 @@ export const inspectArchive = (
     if (config.get("unprivileged") !== "1") {
       return yield* Either.left("it is a privileged container's, and only unprivileged ones are made")
     }
-    const features = yield* featuresOf(config.get("features") ?? "")
+    const written = config.get("features")
+    const features = written === undefined ? [] : yield* featuresOf(written)
     const cards = new Map<`net${number}`, string>()
     const hwaddrs = new Set<string>()
     for (const [key, card] of config) {
@@ -123,6 +126,7 @@ export const inspectArchive = (
       hwaddrs,
       rootBytes: sizeInBytes(propertyOf(parsePropertyString(root), "size") ?? "") ?? null,
       features,
-      protection: config.get("protection") === "1"
+      protection: config.get("protection") === "1",
+      hostname: config.get("hostname") ?? null
     }
   })

@@ -32,7 +32,7 @@ export const callMaking = (order: MakeOrder, vmid: Vmid): Effect.Effect<Upid, Pr
         storage,
         ...(root === null ? {} : { root: { storage, gib: root } }),
         network: { kind: "given", cards },
-        shape: order.shape
+        shape: order.byNumber ? { ...order.shape, hostname: `CT${vmid}` } : order.shape
       })
       : client.createContainer({
         vmid,

@@ -4,6 +4,7 @@ import type { ContainerShape, MachineShape, NetworkCards } from "@felhom/proxmox
 import { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import { Data, Effect, type Either } from "effect"
+import { buildHostname } from "../golden/BuildHostname.ts"
 import { bridgeOf } from "../plan/NetworkCard.ts"
 import type { BenignStep, GuestMaking } from "../plan/PlanStep.ts"
 import { gib } from "../plan/VolumeSize.ts"
@@ -36,6 +37,8 @@ export interface ContainerOrder extends Order {
   /** From an archive of a guest, or from a template. */
   readonly restore: boolean
   readonly shape: ContainerShape
+  /** It is called by its number, as its image's name is no guest's: the one that a golden image was built under. */
+  readonly byNumber: boolean
   /** Features that it must have in the end. */
   readonly features: ReadonlyArray<string>
 }
@@ -147,6 +150,8 @@ const fromArchive = (action: GuestMaking) =>
         cards: { ...archived.cards, ...action.cards },
         strangers: archived.hwaddrs,
         bytes,
+        byNumber: archived.hostname?.startsWith(buildHostname) === true &&
+          !action.settings.some(([key]) => key === "hostname"),
         features: archived.features,
         protect: archived.protection
       }
@@ -165,6 +170,7 @@ const fromTemplate = (action: GuestMaking) =>
         cards: action.cards,
         strangers: new Set<string>(),
         bytes: (action.root ?? usualRootGib) * gib,
+        byNumber: false,
         features: [],
         protect: false
       }

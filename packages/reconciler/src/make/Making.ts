@@ -1,5 +1,5 @@
 import type { DesiredPolicy } from "@felhom/domain/DesiredPolicy"
-import type { GuestRef } from "@felhom/domain/ProxmoxId"
+import type { GuestRef, Volid } from "@felhom/domain/ProxmoxId"
 import { EpochMillis } from "@felhom/domain/Time"
 import type { Upid } from "@felhom/domain/Upid"
 import type { DurableLogError } from "@felhom/durable/DurableLogError"
@@ -11,9 +11,11 @@ import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import type { ForeignTask } from "@felhom/proxmox/TaskError"
 import { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { Clock, Effect } from "effect"
+import type { CheckDepth } from "../golden/GoldenImages.ts"
+import type { GoldenRefused } from "../golden/GoldenRefused.ts"
 import { callMaking, intendedMaking, makingTask } from "./MakeCall.ts"
 import { type MakeEnd, type Over, over } from "./MakeEnd.ts"
-import { type MakeOrder, type MakeStep, type NotNow, orderFor, roomFor } from "./MakeOrder.ts"
+import { type MakeOrder, type MakeStep, orderFor, roomFor } from "./MakeOrder.ts"
 import { patiently } from "./Patience.ts"
 import { type Made, settled, standing } from "./Proving.ts"
 import { chooseVmid } from "./VmidChoice.ts"
@@ -23,6 +25,11 @@ export interface MakeOptions {
   readonly policy: DesiredPolicy
   /** It is left running. It is started in any case, which is the proof; otherwise it is asked to shut down again. */
   readonly start: boolean
+  /** Whether its image is what it has to be (`GoldenImages.check`); answers with what could not be looked at. */
+  readonly image: (
+    archive: Volid,
+    depth: CheckDepth
+  ) => Effect.Effect<string | undefined, GoldenRefused | ProxmoxError, ProxmoxClient>
 }
 
 type Needs = ProxmoxClient | TaskWaiter | OpJournal
@@ -98,10 +105,12 @@ const numbered = ({ action, guest: { type } }: MakeStep, { policy }: MakeOptions
     )
   )
 
-const ordered = (step: MakeStep, { policy }: MakeOptions) =>
-  Effect.tap(orderFor(step, policy), roomFor).pipe(
-    Effect.mapError((error) => notBegun(error._tag === "NotNow" ? error.why : error.message))
-  )
+/** What is to be made, with what of its image could not be looked at. All of it is read before a number is chosen. */
+const looked = (step: MakeStep, { image, policy }: Omit<MakeOptions, "start">, depth: CheckDepth) =>
+  Effect.gen(function*() {
+    const order = yield* Effect.tap(orderFor(step, policy), roomFor)
+    return { order, note: yield* image(step.action.archive, depth) }
+  }).pipe(Effect.mapError((error) => (error._tag === "NotNow" ? error.why : error.message)))
 
 /**
  * The number is on the disk before the call; after one that is surely not begun, nothing of it is. `before`: when a number was
@@ -112,7 +121,7 @@ const begun = (step: MakeStep, options: MakeOptions, before?: EpochMillis): Effe
     const { key } = step.action
     const client = yield* ProxmoxClient
     const { desired } = yield* OpJournal
-    const order = yield* ordered(step, options)
+    const { note, order } = yield* Effect.mapError(looked(step, options, "read"), notBegun)
     const taken = new Set((yield* desired.guests).map(({ guest }) => Number(guest.vmid)))
     for (let choices = 0; choices < choicesAtMost; choices += 1) {
       const ref: GuestRef = { type: step.guest.type, vmid: yield* numbered(step, options, taken) }
@@ -129,7 +138,7 @@ const begun = (step: MakeStep, options: MakeOptions, before?: EpochMillis): Effe
         return yield* notBegun("no answer came, and there is no task of it")
       }
       if (called.right !== "taken") {
-        return yield* followed({ key, ref, upid: called.right.upid, order, start: options.start })
+        return yield* followed({ key, ref, upid: called.right.upid, order, start: options.start, note })
       }
       taken.add(ref.vmid)
     }
@@ -147,11 +156,11 @@ const resumed = (
     const { guest: ref, key } = held
     if (held.stage === "chosen" || held.upid === null) {
       const upid = yield* foundTask(held)
-      if (upid !== undefined) return yield* followed({ key, ref, upid, order, start })
+      if (upid !== undefined) return yield* followed({ key, ref, upid, order, start, note: undefined })
       yield* (yield* OpJournal).desired.forgotten(key)
       return undefined
     }
-    const made: Made = { key, ref, upid: held.upid, order, start }
+    const made: Made = { key, ref, upid: held.upid, order, start, note: undefined }
     return yield* held.stage === "called" ? awaited(made) : standing(made, held)
   })
 
@@ -193,12 +202,9 @@ export const resumeMake = (
     return (yield* resumed(held, undefined, start)) ?? (yield* notBegun("the agent stopped before its call"))
   }))
 
-/** Why the guest of a step can't be made as things are; undefined when it can. Three readings, which change nothing. */
+/** Why the guest of a step can't be made as things are; undefined when it can. Some readings, which change nothing. */
 export const checkMaking = (
   step: MakeStep,
-  { policy }: Pick<MakeOptions, "policy">
+  options: Omit<MakeOptions, "start">
 ): Effect.Effect<string | undefined, never, ProxmoxClient> =>
-  Effect.match(Effect.tap(orderFor(step, policy), roomFor), {
-    onSuccess: () => undefined,
-    onFailure: (error: NotNow | ProxmoxError) => error._tag === "NotNow" ? error.why : error.message
-  })
+  Effect.match(looked(step, options, "look"), { onSuccess: () => undefined, onFailure: (why) => why })

@@ -31,6 +31,8 @@ export interface Made {
   readonly order: MakeOrder | undefined
   /** It is left running. */
   readonly start: boolean
+  /** What of its image could not be looked at, and was let pass; undefined: nothing. */
+  readonly note: string | undefined
 }
 
 type Needs = ProxmoxClient | TaskWaiter | OpJournal
@@ -102,7 +104,7 @@ const protect = (ref: GuestRef): Effect.Effect<string | undefined, never, Proxmo
 /** Starts it, which is the proof, and leaves it as it is to be. */
 const started = (made: Made, said: string): Effect.Effect<MakeEnd, Trouble, Needs> =>
   Effect.gen(function*() {
-    const { key, order, ref, start, upid } = made
+    const { key, note, order, ref, start, upid } = made
     const { desired } = yield* OpJournal
     const first = yield* firstStart(ref)
     if (first.start !== "runs") {
@@ -116,6 +118,7 @@ const started = (made: Made, said: string): Effect.Effect<MakeEnd, Trouble, Need
     const restless = start ? undefined : yield* restAgain(ref)
     const detail = [
       `made as ${spokenRef(ref)} and seen running${said}`,
+      ...(note === undefined ? [] : [note]),
       ...(unprotected === undefined ? [] : [`it could not be protected: ${unprotected}`]),
       ...(restless === undefined ? [] : [`it was asked to shut down again and runs on: ${restless}`])
     ].join("; ")

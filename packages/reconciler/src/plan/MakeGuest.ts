@@ -98,6 +98,12 @@ export const planMaking = (
   const at = `new ${key}`
   const not = (why: string): GuestPlan => ({ steps: [impossibleGuest(guest, at, why)], notes: [] })
   const archive = Object.hasOwn(policy.images, make.image) ? policy.images[make.image] : undefined
+  if (archive === undefined && policy.golden.images.some((name) => name === make.image)) {
+    return not(
+      `no manifest of the golden image ${make.image} was accepted on this host; root gives it one that operators signed ` +
+        "(felhom-agent golden accept FILE)"
+    )
+  }
   if (archive === undefined) {
     return not(`the host's policy knows no image ${make.image}; root can name its archive there`)
   }

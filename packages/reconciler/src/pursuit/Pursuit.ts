@@ -10,6 +10,7 @@ import type { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { Clock, Context, Effect, Layer, Option, type Scope } from "effect"
 import { DesiredIntake } from "../desired/DesiredIntake.ts"
 import { DesiredStore, type HeldDesired } from "../desired/DesiredStore.ts"
+import { GoldenImages } from "../golden/GoldenImages.ts"
 import type { Observation, SeenHost } from "../Observation.ts"
 import { Executor } from "../op/Executor.ts"
 import { type GateInput, type Judged, judgePlan } from "../plan/Gate.ts"
@@ -49,6 +50,7 @@ type Needs =
   | TaskWaiter
   | OpJournal
   | HostPolicy
+  | GoldenImages
   | Hold
   | DesiredStore
   | DesiredIntake
@@ -108,6 +110,7 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
   const context = yield* Effect.context<ProxmoxClient | TaskWaiter | OpJournal | PursuitNews>()
   const { desired: journal } = yield* OpJournal
   const hostPolicy = yield* HostPolicy
+  const golden = yield* GoldenImages
   const hold = yield* Hold
   const store = yield* DesiredStore
   const intake = yield* DesiredIntake
@@ -138,9 +141,10 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
     const current = yield* store.current
     if (Option.isNone(current)) return Option.none()
     const desired = current.value
-    const { policy, problem } = yield* hostPolicy.current
+    const { policy: root, problem } = yield* hostPolicy.current
+    const policy = yield* golden.allowed(root.desired)
     const input = {
-      policy: policy.desired,
+      policy,
       now: yield* Clock.currentTimeMillis,
       hold: Option.getOrNull(yield* hold.current),
       expires: desired.version === 0 || desired.document === null ? 0 : desired.document.expires,
@@ -148,7 +152,7 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
     }
     return Option.some({
       desired,
-      policy: policy.desired,
+      policy,
       input,
       standstill: standstillOf({ desired, input }, problem)
     })
@@ -157,6 +161,7 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
   const standpoint = ({ desired, policy }: Ground, seen: SeenHost): Standpoint => ({
     desired,
     policy,
+    image: (archive, depth) => golden.check(archive, policy, depth),
     // Another desired state by now has its own plan.
     gate: (storages) =>
       Effect.match(ground, {

@@ -10,7 +10,7 @@ import type { ProxmoxError } from "@felhom/proxmox/ProxmoxError"
 import type { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
 import { Cause, Clock, Effect, Either, Option } from "effect"
 import type { MakeStep } from "../make/MakeOrder.ts"
-import { checkMaking, makeGuest } from "../make/Making.ts"
+import { checkMaking, makeGuest, type MakeOptions } from "../make/Making.ts"
 import type { OpQueues } from "../op/OpQueues.ts"
 import { guestInUse } from "../op/TargetBusy.ts"
 import { roomOf } from "../plan/ActionClass.ts"
@@ -31,6 +31,8 @@ import { failed, followed, lookedUp, unknown } from "./StepEnd.ts"
 export interface Standpoint {
   readonly desired: { readonly epoch: HostEpoch; readonly version: number }
   readonly policy: DesiredPolicy
+  /** Whether an image is what it has to be. */
+  readonly image: MakeOptions["image"]
   /** As the gate goes by it now; none where nothing may be begun any more. */
   readonly gate: (
     storages: ReadonlyArray<ObservedStorage>
@@ -206,7 +208,7 @@ const guestStep = (step: BenignStep, action: GuestAction, ref: GuestRef, at: Sta
 /** A new guest, from its image to its first start. */
 const makingStep = (step: MakeStep, start: boolean, at: Standpoint) =>
   Effect.gen(function*() {
-    const options = { policy: at.policy, start }
+    const options = { policy: at.policy, start, image: at.image }
     const trouble = yield* checkMaking(step, options)
     if (trouble !== undefined) return hindered(step, trouble)
     const call = { call: `make ${step.action.key}`, vmid: null, taskType: null }

@@ -5,7 +5,7 @@ import { Effect, Fiber, TestClock } from "effect"
 import { expect } from "vitest"
 import { makeModel } from "../../../durable/test/ModelFileSystem.ts"
 import { stuckFrom } from "../op/StuckDisk.ts"
-import { boot, onHost, passing, policy, stepFor, writes } from "./MakeHost.ts"
+import { anyImage, boot, onHost, passing, policy, stepFor, writes } from "./MakeHost.ts"
 
 /** Longer than it takes to make a guest and to see it running. */
 const longEnough = Effect.repeatN(TestClock.adjust("1 second"), 20)
@@ -34,7 +34,7 @@ describe("a crash at any step of the disk", () => {
         yield* Effect.gen(function*() {
           const model = makeModel()
           const cut = yield* boot({ model, files: stuckFrom(model, step) })
-          yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
+          yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true, image: anyImage })))
           yield* longEnough
           yield* cut.kill
           const agent = yield* boot({ disk: model.present() })
@@ -55,7 +55,7 @@ describe("a crash at any step of the disk", () => {
         yield* Effect.gen(function*() {
           const model = makeModel()
           const cut = yield* boot({ model, files: stuckFrom(model, step) })
-          yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
+          yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true, image: anyImage })))
           yield* longEnough
           yield* cut.kill
           const agent = yield* boot({ disk: model.present() })
@@ -99,7 +99,7 @@ describe("a crash at any step of the disk", () => {
           yield* Effect.gen(function*() {
             const model = makeModel()
             const cut = yield* spoilt(model, step)
-            yield* Effect.forkDaemon(cut.run(makeGuest(order, { policy, start: true })))
+            yield* Effect.forkDaemon(cut.run(makeGuest(order, { policy, start: true, image: anyImage })))
             yield* longEnough
             yield* cut.kill
             const agent = yield* boot({ disk: model.present() })
@@ -130,7 +130,9 @@ describe("a crash while the call is on its way", () => {
                 ? handle(request)
                 : Effect.zipRight(carriedOut ? handle(request) : Effect.void, Effect.never)
           })
-          const fiber = yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
+          const fiber = yield* Effect.forkDaemon(
+            cut.run(makeGuest(stepFor("golden"), { policy, start: true, image: anyImage }))
+          )
           yield* longEnough
           yield* Fiber.interrupt(fiber)
           yield* cut.kill
@@ -151,7 +153,9 @@ describe("a crash while the call is on its way", () => {
           return Effect.never
         }
       })
-      const fiber = yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
+      const fiber = yield* Effect.forkDaemon(
+        cut.run(makeGuest(stepFor("golden"), { policy, start: true, image: anyImage }))
+      )
       yield* longEnough
       yield* Fiber.interrupt(fiber)
       yield* cut.kill
@@ -170,7 +174,9 @@ describe("a crash while the call is on its way", () => {
 it.effect("after a crash its image may be gone, and what was begun is finished all the same", () =>
   Effect.gen(function*() {
     const cut = yield* boot()
-    const fiber = yield* Effect.forkDaemon(cut.run(makeGuest(stepFor("golden"), { policy, start: true })))
+    const fiber = yield* Effect.forkDaemon(
+      cut.run(makeGuest(stepFor("golden"), { policy, start: true, image: anyImage }))
+    )
     yield* Effect.repeat(TestClock.adjust("100 millis"), {
       until: () => Effect.map(cut.record, (record) => record?.stage === "half-made" || record?.stage === "starting")
     })

@@ -10,6 +10,7 @@ import { expect } from "vitest"
 import { makeModel } from "../../../durable/test/ModelFileSystem.ts"
 import { stuckFrom } from "../op/StuckDisk.ts"
 import {
+  anyImage,
   boot,
   golden,
   goldenConfig,
@@ -148,7 +149,7 @@ describe("a virtual machine made from an archive", () => {
 const refusedFor = (config: string, why: string, step: MakeStep = machineStep()) =>
   Effect.gen(function*() {
     const agent = yield* boot()
-    expect(yield* passing(agent.run(checkMaking(step, { policy })))).toContain(why)
+    expect(yield* passing(agent.run(checkMaking(step, { policy, image: anyImage })))).toContain(why)
     expect(yield* agent.make(step)).toMatchObject({ end: "failed", ref: null })
     expect(yield* writes).toEqual([])
     expect(yield* agent.record).toBeUndefined()
@@ -390,7 +391,7 @@ describe("a restore whose worker is killed", () => {
   const killed = (after: "20 millis" | "100 millis") =>
     Effect.gen(function*() {
       const agent = yield* boot()
-      const fiber = yield* Effect.fork(agent.run(makeGuest(machineStep(), { policy, start: true })))
+      const fiber = yield* Effect.fork(agent.run(makeGuest(machineStep(), { policy, start: true, image: anyImage })))
       yield* Effect.repeat(TestClock.adjust("10 millis"), {
         until: () => Effect.map(agent.record, (record) => record?.stage === "called")
       })
@@ -487,7 +488,7 @@ describe("a crash", () => {
         yield* Effect.gen(function*() {
           const model = makeModel()
           const cut = yield* boot({ model, files: stuckFrom(model, step) })
-          yield* Effect.forkDaemon(cut.run(makeGuest(machineStep(), { policy, start: true })))
+          yield* Effect.forkDaemon(cut.run(makeGuest(machineStep(), { policy, start: true, image: anyImage })))
           yield* longEnough
           yield* cut.kill
           const agent = yield* boot({ disk: model.present() })
@@ -528,7 +529,7 @@ describe("a crash", () => {
           yield* Effect.gen(function*() {
             const model = makeModel()
             const cut = yield* spoilt(model, step)
-            yield* Effect.forkDaemon(cut.run(makeGuest(machineStep(), { policy, start: true })))
+            yield* Effect.forkDaemon(cut.run(makeGuest(machineStep(), { policy, start: true, image: anyImage })))
             yield* longEnough
             yield* cut.kill
             const agent = yield* boot({ disk: model.present() })
@@ -557,7 +558,9 @@ describe("a crash", () => {
                 ? handle(request)
                 : Effect.zipRight(carriedOut ? handle(request) : Effect.void, Effect.never)
           })
-          const fiber = yield* Effect.forkDaemon(cut.run(makeGuest(machineStep(), { policy, start: true })))
+          const fiber = yield* Effect.forkDaemon(
+            cut.run(makeGuest(machineStep(), { policy, start: true, image: anyImage }))
+          )
           yield* longEnough
           yield* Fiber.interrupt(fiber)
           yield* cut.kill

@@ -101,6 +101,10 @@ export const worldWith = (
 
 const usualWorld = worldWith(goldenConfig)
 
+/** For guests whose image is not what the test is about. */
+const nothing: string | undefined = undefined
+export const anyImage = () => Effect.succeed(nothing)
+
 export const policy = policyOf({
   bridges: ["vmbr0"],
   storages: ["ctstore", "local", "thin"],
@@ -181,7 +185,7 @@ export const boot = (
       client: yield* run(ProxmoxClient.ProxmoxClient),
       /** As at a stop or a crash: nothing more is done. */
       kill: Scope.close(scope, Exit.void),
-      make: (step: MakeStep, start = true) => passing(run(makeGuest(step, { policy, start }))),
+      make: (step: MakeStep, start = true) => passing(run(makeGuest(step, { policy, start, image: anyImage }))),
       resume: (start = true) => passing(run(resumeMake(key, { start }))),
       record: run(
         Effect.flatMap(

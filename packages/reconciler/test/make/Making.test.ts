@@ -4,11 +4,28 @@ import { PveSim } from "@felhom/pve-sim/PveSim"
 import { checkMaking } from "@felhom/reconciler/make/Making"
 import { Effect } from "effect"
 import { expect } from "vitest"
-import { boot, golden, goldenConfig, key, onHost, passing, policy, stepFor, worldWith, writes } from "./MakeHost.ts"
+import {
+  anyImage,
+  boot,
+  golden,
+  goldenConfig,
+  key,
+  onHost,
+  passing,
+  policy,
+  stepFor,
+  worldWith,
+  writes
+} from "./MakeHost.ts"
 
 const ref = { type: "lxc", vmid: Vmid.make(111) } as const
 
 describe("a guest made from an archive", () => {
+  it.effect("is made of an image that has no features switched on, too", () =>
+    Effect.gen(function*() {
+      expect(yield* (yield* boot()).make(stepFor("golden"))).toMatchObject({ end: "finished" })
+    }).pipe(Effect.provide(onHost({ world: worldWith(goldenConfig.replace(/^features: .*\n/m, "")) }))))
+
   it.effect("has a free number outside of the scratch range, what was wished, a fresh address, and runs", () =>
     Effect.gen(function*() {
       const agent = yield* boot()
@@ -136,7 +153,7 @@ describe("a guest made from a template", () => {
 const refusedFor = (config: string, why: string, image: "golden" | "tiny" = "golden") =>
   Effect.gen(function*() {
     const agent = yield* boot()
-    expect(yield* passing(agent.run(checkMaking(stepFor(image), { policy })))).toContain(why)
+    expect(yield* passing(agent.run(checkMaking(stepFor(image), { policy, image: anyImage })))).toContain(why)
     expect(yield* agent.make(stepFor(image))).toMatchObject({ end: "failed", ref: null })
     expect(yield* writes).toEqual([])
     expect(yield* agent.record).toBeUndefined()
@@ -192,7 +209,8 @@ describe("a storage is refused", () => {
     Effect.gen(function*() {
       const sim = yield* PveSim
       const agent = yield* boot()
-      const why = (storage: string) => passing(agent.run(checkMaking(stepFor("golden", { storage }), { policy })))
+      const why = (storage: string) =>
+        passing(agent.run(checkMaking(stepFor("golden", { storage }), { policy, image: anyImage })))
       expect(yield* why("none")).toBe("this host has no storage none")
       yield* sim.change({ _tag: "storage.set", storage: "local", config: { content: "backup,vztmpl" } })
       expect(yield* why("local")).toBe("the storage local takes no containers")

@@ -25,6 +25,7 @@ const order: ContainerOrder = {
   type: "lxc",
   action,
   restore: true,
+  byNumber: false,
   cards: { net0: "name=eth0,bridge=vmbr0,ip=dhcp,type=veth" },
   strangers: new Set(["BC:24:11:00:00:01"]),
   shape: {},

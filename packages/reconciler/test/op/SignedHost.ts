@@ -16,7 +16,6 @@ import { FileSteps } from "@felhom/domain/port/FileSteps"
 import { type GuestRef, NodeName, StorageId, TokenId, Vmid, Volid } from "@felhom/domain/ProxmoxId"
 import { opNamespace, opType } from "@felhom/domain/SignedOp"
 import { publicKeyBlob, signSshsig, writeArmor } from "@felhom/domain/Sshsig"
-import { EpochMillis } from "@felhom/domain/Time"
 import * as AuditChain from "@felhom/durable/AuditChain"
 import * as Hold from "@felhom/durable/Hold"
 import * as NonceStore from "@felhom/durable/NonceStore"
@@ -26,13 +25,22 @@ import { Mandate } from "@felhom/mandate/Mandate"
 import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeEd25519 from "@felhom/node/NodeEd25519"
 import * as NodeSignatureCrypto from "@felhom/node/NodeSignatureCrypto"
+import { Privileged } from "@felhom/privileged/Privileged"
+import * as PrivilegedSocket from "@felhom/privileged/PrivilegedSocket"
 import * as ProxmoxClient from "@felhom/proxmox/ProxmoxClient"
 import { ProxmoxConfig } from "@felhom/proxmox/ProxmoxConfig"
 import * as TaskWaiter from "@felhom/proxmox/TaskWaiter"
 import * as InProcessFront from "@felhom/pve-sim/InProcessFront"
 import { PveSim, type PveSimOptions } from "@felhom/pve-sim/PveSim"
+import { refusedLine } from "@felhom/pve-sim/RootLine"
+import { rootPctCreate } from "@felhom/pve-sim/RootPctCreate"
 import * as DesiredIntake from "@felhom/reconciler/desired/DesiredIntake"
 import * as DesiredStore from "@felhom/reconciler/desired/DesiredStore"
+import { ArchiveBytes, noArchiveBytes } from "@felhom/reconciler/golden/ArchiveBytes"
+import * as GoldenBuilder from "@felhom/reconciler/golden/GoldenBuilder"
+import * as GoldenBuilds from "@felhom/reconciler/golden/GoldenBuilds"
+import * as GoldenImages from "@felhom/reconciler/golden/GoldenImages"
+import * as GoldenStore from "@felhom/reconciler/golden/GoldenStore"
 import * as Observer from "@felhom/reconciler/Observer"
 import * as Executor from "@felhom/reconciler/op/Executor"
 import * as LocalOps from "@felhom/reconciler/op/LocalOps"
@@ -109,8 +117,19 @@ const wholeFiles = (rootFiles: Layer.Layer<DurableFile>, model: Model): Layer.La
     })
   ).pipe(Layer.provide(rootFiles))
 
+type RootSide = typeof Privileged.Service
+
+/** The simulated host's root side, through the lines that pass over its sockets. */
+const rootSideOf = (sim: typeof PveSim.Service): RootSide =>
+  PrivilegedSocket.make({
+    exchange: (verb, line) =>
+      verb === "pct-create"
+        ? rootPctCreate(sim)(line)
+        : Effect.succeed(refusedLine(verb, "unavailable", "this host has no disks to show"))
+  })
+
 /** Starts an agent on a disk. */
-const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
+const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox, rootSide: RootSide) =>
 (
   disk: Disk = new Map(),
   options: {
@@ -118,14 +137,20 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
     readonly model?: Model
     readonly files?: Layer.Layer<FileSteps>
     readonly proxmox?: Proxmox
+    readonly rootSide?: RootSide
+    /** Of the host. */
+    readonly architecture?: string
+    /** What archives are, where they lie as files. */
+    readonly archiveBytes?: typeof ArchiveBytes.Service
     /** Why the queue of events could not be written last time. */
     readonly stateFailure?: typeof StateFile.StateFile.Service["failure"]
-    /** What an earlier life told and the hub does not know yet. */
-    readonly told?: ReadonlyArray<Pick<HostEvent, "kind" | "subject" | "message">>
+    /** What an earlier life told and wrote down nowhere else. */
+    readonly lasting?: ReadonlyArray<StateFile.LastingWord>
   } = {}
 ) =>
   Effect.gen(function*() {
     const model = options.model ?? makeModel(disk)
+    const architecture = options.architecture ?? "amd64"
     const stores = Layer.mergeAll(
       NonceStore.layer("/state"),
       OpJournal.layer("/state"),
@@ -148,21 +173,32 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
       )
     )
     const events: Array<Pick<HostEvent, "kind" | "subject" | "message">> = []
+    let lasting = [...options.lasting ?? []]
     const state = Layer.mock(StateFile.StateFile, {
       host: { id: hostId, epoch: stateEpoch },
       record: (all) => Effect.sync(() => void events.push(...all)),
-      failure: Effect.suspend(() => options.stateFailure ?? Effect.succeedNone),
-      pending: Effect.succeed({
-        events: (options.told ?? []).map((event, at) => ({
-          ...event,
-          seq: at + 1,
-          at: EpochMillis.make(start),
-          severity: "info" as const
-        })),
-        dropped: 0
-      })
+      recordLasting: (event) =>
+        Effect.sync(() => {
+          events.push(event)
+          lasting.push(event)
+        }),
+      lasting: Effect.sync(() => lasting),
+      settled: (subject) =>
+        Effect.sync(() => {
+          lasting = lasting.filter((word) => word.subject !== subject)
+        }),
+      failure: Effect.suspend(() => options.stateFailure ?? Effect.succeedNone)
     })
     const layer = Layer.merge(OpIntake.layer, Pursuit.layer).pipe(
+      Layer.provideMerge(
+        Layer.merge(GoldenImages.layer(architecture), GoldenBuilder.layer({ host: hostId, architecture })).pipe(
+          Layer.provideMerge(Layer.merge(GoldenStore.layer("/state"), GoldenBuilds.layer("/state"))),
+          Layer.provide([
+            Layer.succeed(ArchiveBytes, options.archiveBytes ?? noArchiveBytes),
+            Layer.succeed(Privileged, options.rootSide ?? rootSide)
+          ])
+        )
+      ),
       Layer.provideMerge(Executor.layer),
       Layer.provide(LocalOps.layer),
       Layer.provideMerge(
@@ -183,6 +219,7 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
     return {
       model,
       events,
+      lasting: () => lasting,
       run,
       /** As at a stop or a crash: nothing more is done. */
       kill: Scope.close(scope, Exit.void),
@@ -201,6 +238,8 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox) =>
         status)),
       desired: (document: string) =>
         run(Effect.flatMap(DesiredIntake.DesiredIntake, (intake) => intake.fromHub(document))),
+      hold: (reason: string) => run(Effect.flatMap(Hold.Hold, (hold) => hold.set("root on the host", reason))),
+      release: run(Effect.flatMap(Hold.Hold, (hold) => hold.release)),
       /** Opens the logs, so that what follows begins with its own steps. */
       opened: run(Effect.all([
         Effect.flatMap(NonceStore.NonceStore, (store) => store.hostEpoch),
@@ -271,7 +310,8 @@ export const makeHost = Effect.gen(function*() {
       )
     )
   const proxmox = proxmoxThrough(sim.handle)
-  const boot = bootWith(rootFiles, proxmox)
+  const rootSide = rootSideOf(sim)
+  const boot = bootWith(rootFiles, proxmox, rootSide)
 
   /** What the operator is shown of a guest, read from Proxmox. */
   const shown = (ref: GuestRef) =>
@@ -295,6 +335,7 @@ export const makeHost = Effect.gen(function*() {
     ben,
     proxmox,
     proxmoxThrough,
+    rootSide,
     boot,
     shown,
     payload,

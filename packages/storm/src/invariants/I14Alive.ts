@@ -8,7 +8,13 @@ const mostRequests = 2400
 /** Five seconds is the shortest pause; what operators must hear at once comes beside it. */
 const mostReports = 40
 
-/** I14: the agent neither ends by itself nor goes in circles, whoever is away; held against each turn, request and report. */
+/** The longest pause that a hub can ask for takes a tenth more at most. */
+const longestSilence = 70 * minute
+
+/**
+ * I14: the agent neither ends by itself nor goes in circles, whoever is away, and never stands still; held against each turn, request
+ * and report, and whenever nobody can go on.
+ */
 export const watch = (): Watch => {
   const counter = (most: number, what: string) => {
     let since = 0
@@ -22,11 +28,23 @@ export const watch = (): Watch => {
       if (count > most) ledger.violated("I14", `${count} ${what} within a minute`)
     }
   }
+  const requests = counter(mostRequests, "requests to Proxmox")
+  let askedAt = 0
   return {
-    request: counter(mostRequests, "requests to Proxmox"),
+    request: (stage) => {
+      askedAt = stage.timeline.elapsed
+      requests(stage)
+    },
     report: counter(mostReports, "reports"),
     turned: ({ ledger, timeline }) => {
       if (timeline.turnsNow > mostTurns) ledger.violated("I14", "it goes in circles without any time passing")
+    },
+    still: ({ ledger }) => ledger.violated("I14", "it stands still: it waits for no time, no answer and nobody"),
+    calm: ({ ledger, timeline }) => {
+      const since = timeline.elapsed - askedAt
+      if (since > longestSilence) {
+        ledger.violated("I14", `it has looked at nothing for ${Math.round(since / minute)} min`)
+      }
     },
     exited: ({ ledger }, why) => ledger.violated("I14", `the agent ended by itself: ${why.slice(0, 300)}`)
   }

@@ -11,9 +11,12 @@ import * as I15 from "./I15NoFalseSuccess.ts"
 import * as I16 from "./I16Hold.ts"
 import * as I17 from "./I17Floors.ts"
 import * as I18 from "./I18Signed.ts"
+import * as Trust from "./Trust.ts"
 
 /** All that is looked at in one schedule. */
 export const makeWatches = (): ReadonlyArray<Watch> => [
+  // Before the calls, which are judged by it.
+  Trust.watch(),
   Calls.watch,
   I05.watch(),
   I06.watch,
