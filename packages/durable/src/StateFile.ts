@@ -6,6 +6,10 @@ import { EpochMillis } from "@felhom/domain/Time"
 import { Clock, Context, Effect, Layer, Option, ParseResult, Schema } from "effect"
 import * as Turns from "./Turns.ts"
 
+/** What was told and stands nowhere else: another life of the agent must not find out something else. */
+const LastingWord = Schema.Struct({ kind: Schema.String, subject: Schema.String, message: Schema.String })
+export type LastingWord = typeof LastingWord.Type
+
 /** What the daemon must still know after a restart: who it is, how far its numbers went, and which events the hub lacks. */
 const HostState = Schema.Struct({
   typ: Schema.Literal("felhom/state/v1"),
@@ -25,7 +29,9 @@ const HostState = Schema.Struct({
   /** Events that the hub has not acknowledged, oldest first. */
   events: Schema.Array(HostEvent),
   /** How many events were dropped because the queue was full. */
-  eventsDropped: Schema.NonNegativeInt
+  eventsDropped: Schema.NonNegativeInt,
+  /** What `recordLasting` was given and `settled` was not. A file of version 0.7 has none. */
+  lasting: Schema.optionalWith(Schema.Array(LastingWord), { default: () => [] })
 })
 type HostState = typeof HostState.Type
 
@@ -68,6 +74,12 @@ export class StateFile extends Context.Tag("felhom/durable/StateFile")<StateFile
   readonly nextSequence: Effect.Effect<number>
   /** Takes the events in, in their order, with the present time. */
   readonly record: (events: ReadonlyArray<NewEvent>) => Effect.Effect<void>
+  /** Takes the event in, and keeps its words until its subject is settled, also when the hub has it or the queue was full. */
+  readonly recordLasting: (event: NewEvent & { readonly subject: string }) => Effect.Effect<void>
+  /** The words that are kept, in the order in which they were recorded, by this life of the agent or an earlier one. */
+  readonly lasting: Effect.Effect<ReadonlyArray<LastingWord>>
+  /** Forgets what is kept of the subject: it stands elsewhere now. */
+  readonly settled: (subject: string) => Effect.Effect<void>
   /**
    * What the hub has not acknowledged and may be sent, oldest first. Until the hub has answered once since the start, these are
    * only the events that have had their numbers since before.
@@ -105,7 +117,8 @@ const load = (path: string) =>
       lastEvent: 0,
       firmUpTo: 0,
       events: [],
-      eventsDropped: 0
+      eventsDropped: 0,
+      lasting: []
     }
     yield* files.replace(path, bytesOf(fresh))
     // Nobody has heard of this host yet, so no number can have been used.
@@ -233,6 +246,17 @@ export const make = (
         return Effect.map(counted, () => sequence)
       }),
       record: (events) => (events.length === 0 ? Effect.void : update(() => appended(state, events, now()))),
+      recordLasting: (event) =>
+        update(() => {
+          const { kind, message, subject } = event
+          return { ...appended(state, [event], now()), lasting: [...state.lasting, { kind, subject, message }] }
+        }),
+      lasting: Effect.sync(() => state.lasting),
+      settled: (subject) =>
+        update(() => {
+          const lasting = state.lasting.filter((word) => word.subject !== subject)
+          return lasting.length === state.lasting.length ? undefined : { ...state, lasting }
+        }),
       pending: Effect.sync(() => {
         const firmUpTo = Option.getOrElse(unsure, () => Infinity)
         return { events: state.events.filter((event) => event.seq <= firmUpTo), dropped: state.eventsDropped }

@@ -84,6 +84,39 @@ describe("StateFile", () => {
       expect(left.dropped).toBe(0)
     }))
 
+  it.effect("keeps what stands nowhere else until it is settled, whatever the hub has, and over restarts", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      const ended = { ...event("finished"), subject: "op 1" }
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.recordLasting(ended)
+          yield* state.recordLasting({ ...ended, subject: "op 2" })
+          expect((yield* state.pending).events.map(({ seq, subject }) => [seq, subject])).toEqual([
+            [1, "op 1"],
+            [2, "op 2"]
+          ])
+          yield* state.acknowledge(2, 2)
+          expect((yield* state.pending).events).toEqual([])
+        })
+      )
+      const word = { kind: "guest.changed", subject: "op 2", message: "finished" }
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          expect(yield* state.lasting).toEqual([{ ...word, subject: "op 1" }, word])
+          yield* state.settled("op 1")
+          const written = yield* Ref.get(disk.files)
+          yield* state.settled("op 1")
+          expect(yield* Ref.get(disk.files)).toBe(written)
+        })
+      )
+      expect(yield* withState(disk, Effect.flatMap(StateFile.StateFile, ({ lasting }) => lasting))).toEqual([word])
+    }))
+
   it.effect("keeps of an event's words what the hub takes", () =>
     Effect.gen(function*() {
       const left = yield* withState(

@@ -10,14 +10,15 @@ export const line = (text: string): string => displayText(text.replace(/\n\s*/g,
 export const makeTelling = Effect.gen(function*() {
   const state = yield* StateFile
   const chain = yield* AuditChain
+  const logged = ({ kind, message, severity, subject }: NewEvent): Effect.Effect<void> =>
+    (severity === "info" ? Effect.logInfo(message) : Effect.logWarning(message)).pipe(
+      Effect.annotateLogs({ event: kind, subject })
+    )
   return {
-    tell: (event: NewEvent): Effect.Effect<void> =>
-      Effect.zipRight(
-        state.record([event]),
-        (event.severity === "info" ? Effect.logInfo(event.message) : Effect.logWarning(event.message)).pipe(
-          Effect.annotateLogs({ event: event.kind, subject: event.subject })
-        )
-      ),
+    tell: (event: NewEvent): Effect.Effect<void> => Effect.zipRight(state.record([event]), logged(event)),
+    /** Of what stands nowhere else: it is kept until its subject is settled, also when the hub has it. */
+    tellLasting: (event: NewEvent & { readonly subject: string }): Effect.Effect<void> =>
+      Effect.zipRight(state.recordLasting(event), logged(event)),
     /** What has happened can't be stopped by a chain that is not written. */
     note: (entry: Parameters<typeof chain.append>[0]): Effect.Effect<void> =>
       Effect.catchAll(

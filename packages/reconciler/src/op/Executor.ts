@@ -248,12 +248,12 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
     )
   }
 
-  /** What is told of an end that the journal did not take: the next life of the agent finds the op as if it had none. */
+  /** What is told of an end that the journal did not take: there, the next life of the agent finds the op as if it had none. */
   const unwritten = ({ op }: KnownOp, end: OpOutcome["end"], error: { readonly message: string }) =>
     Effect.gen(function*() {
       yield* Effect.logError("the journal can't be written; how the op ended is told all the same", error.message)
       const again =
-        "; the journal did not take this, so that a restart looks for its end once more, and may not find it"
+        "; the journal did not take this: a restart goes by state.json, and without it looks for its end once more"
       // It may have failed with its nonce free. Whoever is told so may sign it anew, and then it must not be done, too.
       const spent = end !== "failed" ? true : yield* nonces.spend(op.nonce, op.exp).pipe(
         Effect.as(true),
@@ -271,18 +271,22 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
 
   const settle = (known: KnownOp, { detail, end, upid }: Ended, journalled: boolean) =>
     Effect.gen(function*() {
-      const aside = journalled ? "" : yield* Effect.matchEffect(journal.ended(known.id, { end, detail }), {
+      const aside = journalled ? null : yield* Effect.matchEffect(journal.ended(known.id, { end, detail }), {
         onFailure: (error) => unwritten(known, end, error),
-        onSuccess: () => Effect.succeed("")
+        onSuccess: () => Effect.succeed(null)
       })
-      const kept = yield* news.ended(known, { end, detail: `${detail}${aside}` }, upid)
+      const kept = aside === null
+        ? yield* news.ended(known, { end, detail }, upid)
+        : yield* news.endedUnwritten(known, { end, detail: `${detail}${aside}` }, upid)
       // What only memory holds has to be told again after a restart, and the journal is where that finds it.
       if (kept) yield* Effect.catchAll(journal.reported(known.id), unreported)
     }).pipe(Effect.uninterruptible)
 
   /** Of one whose end an earlier life told and could not write down. What was told stands. */
-  const settledBefore = ({ id }: KnownOp, outcome: OpOutcome) =>
-    Effect.zipRight(journal.ended(id, outcome), journal.reported(id)).pipe(
+  const settledBefore = ({ id, payload }: KnownOp, outcome: OpOutcome) =>
+    journal.ended(id, outcome).pipe(
+      Effect.zipRight(news.endWritten(payload)),
+      Effect.zipRight(journal.reported(id)),
       Effect.catchAll(unreported),
       Effect.uninterruptible
     )

@@ -34,8 +34,12 @@ export class OpNews extends Context.Tag("felhom/reconciler/OpNews")<OpNews, {
   readonly started: (op: KnownOp, upid: Upid) => Effect.Effect<void>
   /** False: the event waits for the hub in memory only, as the disk did not take it, and a restart has to tell it once more. */
   readonly ended: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<boolean>
-  /** How it was told to have ended, as far as that still waits for the hub: by this life of the agent or an earlier one. */
+  /** As `ended`, of an end that the journal did not take: what was told is remembered until it has. */
+  readonly endedUnwritten: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<boolean>
+  /** How it was told to have ended and was not written: by this life of the agent or an earlier one. */
   readonly toldEnd: (payload: Sha256Hex) => Effect.Effect<Option.Option<OpOutcome>>
+  /** The journal holds that end now. */
+  readonly endWritten: (payload: Sha256Hex) => Effect.Effect<void>
   readonly held: (by: string, reason: string) => Effect.Effect<void>
   readonly released: (by: string, reason: string) => Effect.Effect<void>
   /** Ends when there is something that the hub should hear of at once. */
@@ -56,10 +60,24 @@ const endOfKind: ReadonlyMap<string, OpOutcome["end"]> = new Map([
 
 /** Into the durable queue of events and the audit chain. */
 export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | AuditChain> = Effect.gen(function*() {
-  const { chain, note, tell } = yield* makeTelling
+  const { chain, note, tell, tellLasting } = yield* makeTelling
   const state = yield* StateFile
   const bell = yield* Queue.sliding<void>(1)
   const ring = Queue.offer(bell, undefined)
+
+  const endedBy = (say: typeof tellLasting): typeof OpNews.Service["ended"] => ({ id, op, payload }, outcome, upid) =>
+    note({ _tag: "op.finished", op: id, end: outcome.end, upid, detail: outcome.detail }).pipe(
+      Effect.zipRight(
+        say({
+          ...endEvents[outcome.end],
+          subject: payload,
+          message: line(`${outcome.end}: ${opWords(op)}: ${outcome.detail}`)
+        })
+      ),
+      Effect.zipRight(ring),
+      // Each write holds all events, so the last one that was written holds this one.
+      Effect.zipRight(Effect.map(state.failure, Option.isNone))
+    )
 
   return OpNews.of({
     audited: ({ op, payload, principals }, id) =>
@@ -115,25 +133,15 @@ export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | Audit
         subject: payload,
         message: line(`begun: ${opWords(op)} (${upid})`)
       }),
-    ended: ({ id, op, payload }, outcome, upid) =>
-      note({ _tag: "op.finished", op: id, end: outcome.end, upid, detail: outcome.detail }).pipe(
-        Effect.zipRight(
-          tell({
-            ...endEvents[outcome.end],
-            subject: payload,
-            message: line(`${outcome.end}: ${opWords(op)}: ${outcome.detail}`)
-          })
-        ),
-        Effect.zipRight(ring),
-        // Each write holds all events, so the last one that was written holds this one.
-        Effect.zipRight(Effect.map(state.failure, Option.isNone))
-      ),
+    ended: endedBy(tell),
+    endedUnwritten: endedBy(tellLasting),
     toldEnd: (payload) =>
-      Effect.map(state.pending, ({ events }) =>
+      Effect.map(state.lasting, (words) =>
         Option.map(
-          Arr.findLast(events, ({ kind, subject }) => subject === payload && endOfKind.has(kind)),
+          Arr.findLast(words, ({ kind, subject }) => subject === payload && endOfKind.has(kind)),
           ({ kind, message }) => ({ end: endOfKind.get(kind) ?? "unknown", detail: message })
         )),
+    endWritten: state.settled,
     held: (by, reason) =>
       note({ _tag: "hold.set", by, reason }).pipe(
         Effect.zipRight(

@@ -71,24 +71,26 @@ describe("an op that was done, and whose end the journal did not take", () => {
       yield* minutes(1)
       expect(agent.kinds()).toEqual(["op.accepted", "op.started", "op.finished"])
       expect(agent.messages().at(-1)).toContain(
-        "the journal did not take this, so that a restart looks for its end once more, and may not find it"
+        "the journal did not take this: a restart goes by state.json, and without it looks for its end once more"
       )
       yield* agent.kill
       // Proxmox has forgotten the task.
       yield* host.sim.change(change({ _tag: "task.expire", before: Number.MAX_SAFE_INTEGER }))
       const left = agent.model.present()
 
-      const again = yield* host.boot(left, { told: agent.events })
+      const again = yield* host.boot(left, { lasting: agent.lasting() })
       yield* again.recover
       yield* minutes(3)
       expect(again.kinds()).toEqual([])
       expect(yield* openOps(again)).toBe(0)
+      // The journal holds it now.
+      expect(again.lasting()).toEqual([])
       yield* again.fromHub(op)
       yield* minutes(1)
       expect(again.kinds()).toEqual([])
       yield* again.kill
 
-      // Had the hub taken the news before the restart, it would know the end, and the host could not tell it once more.
+      // Had the state file not taken it either, nobody on the host would know.
       const later = yield* host.boot(left)
       yield* later.recover
       yield* minutes(3)
@@ -123,7 +125,7 @@ describe("an op that was not begun, and whose end the journal did not take", () 
   it.effect("is not begun by a restart either, which would be twice where somebody signed it anew", () =>
     Effect.gen(function*() {
       const { again, host, said } = yield* heldWhileItWaits("journal")
-      expect(said).toContain("a restart looks for its end once more")
+      expect(said).toContain("without it looks for its end once more")
       expect(again).toContain("it was not begun: refused (nonce-spent)")
       expect(yield* host.writes).toEqual([])
     }).pipe(Effect.provide(onHost)))
