@@ -1,17 +1,8 @@
-// Lays a package's files out and has dpkg-deb pack them. The same sources give the same bytes: times, modes, owners, order and
-// compression are all set here.
+// Lays a package's files out and has dpkg-deb pack them. The same sources give the same bytes: modes and compression are set here, and
+// dpkg-deb sorts, gives all to root, and takes SOURCE_DATE_EPOCH for the time of whatever is younger.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync
-} from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { gzipSync } from "node:zlib"
@@ -37,12 +28,21 @@ const ran = (command, args, options = {}) => {
   return stdout
 }
 
+const said = new Map()
+
+/** What a program prints, asked once by whoever packs it several times. */
+const printed = (path, shell, modules) => {
+  const key = `${path} ${shell}`
+  if (!said.has(key)) {
+    said.set(key, ran(process.execPath, [path, "--completions", shell], { env: { NODE_PATH: modules } }))
+  }
+  return said.get(key)
+}
+
 /** A file's bytes, as they stand on the host. */
 const contentOf = ({ completion, from, gzip = false, program, text }, { dist, modules, name }) => {
   if (completion !== undefined) {
-    const script = ran(process.execPath, [join(dist, program), "--completions", completion], {
-      env: { NODE_PATH: modules }
-    })
+    const script = printed(join(dist, program), completion, modules)
     // The hub's own name is the program's in its help, and the package's on a host.
     return Buffer.from(name === "felhom-hub" ? script.replaceAll(/(?<![\w-])hub(?![\w-])/g, "felhom-hub") : script)
   }
@@ -52,12 +52,12 @@ const contentOf = ({ completion, from, gzip = false, program, text }, { dist, mo
 
 const modeOf = ({ mode }, path) => mode ?? (path.startsWith("/DEBIAN/") && !path.endsWith("triggers") ? 0o755 : 0o644)
 
-/** Every folder and file below one, it included, deepest first, so that setting a time disturbs none that is set. */
-const everything = (folder) => [
-  ...readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? everything(join(folder, entry.name)) : [{ path: join(folder, entry.name), folder: false }]
-  ),
-  { path: folder, folder: true }
+/** A folder and every one below it. */
+const foldersOf = (folder) => [
+  folder,
+  ...readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name))
 ]
 
 const lines = (texts) => `${texts.join("\n")}\n`
@@ -125,11 +125,8 @@ export const buildDeb = (spec, { dist, modules, out, seconds, versions }) => {
     if (conffiles.length > 0) put("/DEBIAN/conffiles", asFile, lines(conffiles))
     put("/DEBIAN/md5sums", asFile, lines(sums))
     put("/DEBIAN/control", asFile, controlFile(spec, version, bytes / kibibyte))
-    for (const { folder, path } of everything(tree)) {
-      // Whoever builds may have a umask of their own.
-      if (folder) chmodSync(path, 0o755)
-      utimesSync(path, seconds, seconds)
-    }
+    // Whoever builds may have a umask of their own.
+    for (const path of foldersOf(tree)) chmodSync(path, 0o755)
     mkdirSync(out, { recursive: true })
     const deb = join(out, `${spec.name}_${version}_${spec.architecture}.deb`)
     ran("dpkg-deb", ["--root-owner-group", "-Zxz", "--threads-max=1", "--build", tree, deb], {

@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises"
 
 const packages = "systemd,systemd-sysv,dbus,nodejs,ca-certificates,iproute2,openssh-client"
 /** Seconds. */
-const limits = { image: 900, boot: 120, command: 240 }
+const limits = { image: 900, boot: 300, command: 300 }
 
 /** Why no such machine can be had here; nothing where it can. */
 export const whyNot = () => {

@@ -50,7 +50,7 @@ export const play = async ({ put, run }, { debs, dist, later }) => {
     if (show) console.log(`   ok  ${what}`)
     return ended.out.trim()
   }
-  const until = async (what, command, matches, seconds = 60) => {
+  const until = async (what, command, matches, seconds = 120) => {
     const by = Date.now() + seconds * 1000
     let ended = run(command)
     while (!matches.test(`${ended.out}${ended.err}`)) {
@@ -161,12 +161,22 @@ export const play = async ({ put, run }, { debs, dist, later }) => {
 
   step("start")
   must("the service", "systemctl daemon-reload && systemctl enable --now felhom-agent.service")
-  await until("the hub hears of it, signed", "felhom hosts", /attic .*online/, 30)
-  say(await until("doctor: ready", "felhom-agent doctor", /doctor: ready/, 30))
+  await until("the hub hears of it, signed", "felhom hosts", /attic .*online/, 120)
+  say(await until("doctor: ready", "felhom-agent doctor", /doctor: ready/, 120))
   must(
     "it runs as its own user, without a capability",
     "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/$(systemctl show -P MainPID felhom-agent.service)/status",
     { matches: /CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2/ }
+  )
+  must(
+    "it knows which boot this is",
+    "nsenter -t $(systemctl show -P MainPID felhom-agent.service) -m cat /proc/sys/kernel/random/boot_id",
+    { matches: /^[0-9a-f-]{36}$/m }
+  )
+  must(
+    "a second daemon is refused, also by hand",
+    "timeout 60 felhom-agent daemon",
+    { codes: [2], matches: /another felhom-agent daemon/ }
   )
   must("its ceiling", "systemctl show -P MemoryMax felhom-agent.service", { matches: /^536870912$/m })
   must("selftest, as root types it", "felhom-agent selftest read", { matches: /selftest read: passed/ })
@@ -232,7 +242,7 @@ export const play = async ({ put, run }, { debs, dist, later }) => {
   if (must("it is the same host, with the same key", "felhom-agent key --output json") !== who) {
     throw new Error("the state was lost")
   }
-  await until("doctor: ready", "felhom-agent doctor", /doctor: ready/, 60)
+  await until("doctor: ready", "felhom-agent doctor", /doctor: ready/, 120)
 
   step("the secret, encrypted to this machine")
   must(
@@ -256,13 +266,13 @@ export const play = async ({ put, run }, { debs, dist, later }) => {
     } > /etc/systemd/system/felhom-agent.service.d/secret.conf; systemctl daemon-reload`
   )
   must("the service starts with it", "systemctl restart felhom-agent.service")
-  await until("doctor: ready", `FELHOM_AGENT_PROXMOX_TOKEN=${secret} felhom-agent doctor`, /doctor: ready/, 60)
+  await until("doctor: ready", `FELHOM_AGENT_PROXMOX_TOKEN=${secret} felhom-agent doctor`, /doctor: ready/, 120)
   must(
     "and back",
     "rm /etc/systemd/system/felhom-agent.service.d/secret.conf; umask 077; cat > /etc/felhom-agent/proxmox-token; systemctl daemon-reload; systemctl restart felhom-agent.service",
     { input: secret }
   )
-  await until("doctor: ready", "felhom-agent doctor", /doctor: ready/, 60)
+  await until("doctor: ready", "felhom-agent doctor", /doctor: ready/, 120)
 
   step("leave")
   const guests = must(
@@ -275,7 +285,7 @@ export const play = async ({ put, run }, { debs, dist, later }) => {
   must("no unit is left", "systemctl list-units --all --no-legend 'felhom-agent*' | grep -v not-found", { codes: [1] })
   must("its state and settings are kept", `test -e ${stateFolder}/hub-token && test -e /etc/felhom-agent/config.json`)
   must("install it again", installing([basename(later[0])]))
-  await until("and it goes on", "systemctl start felhom-agent.service; felhom-agent doctor", /doctor: ready/, 60)
+  await until("and it goes on", "systemctl start felhom-agent.service; felhom-agent doctor", /doctor: ready/, 120)
   must("purge", "apt-get purge -y felhom-agent felhom-hub felhom")
   must(
     "nothing is left",

@@ -32,6 +32,7 @@ const hostIn = (directory: string) => {
   const finished = Deferred.unsafeMake<void>(FiberId.none)
   const state = Layer.mock(StateFile, {
     host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) },
+    lasting: Effect.succeed([]),
     record: (all) =>
       Effect.suspend(() => {
         events.push(...all)

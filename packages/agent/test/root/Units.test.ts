@@ -107,6 +107,11 @@ describe("the unit files", () => {
     }
   })
 
+  it("let the agent know which boot this is, which its lock and its reports name", () => {
+    expect(settings("felhom-agent.service", "ProcSubset")).toEqual(["all"])
+    expect(settings("felhom-agent.service", "ProtectProc")).toEqual(["invisible"])
+  })
+
   it("give the agent no capability at all", () => {
     expect(settings("felhom-agent.service", "CapabilityBoundingSet")).toEqual([""])
     expect(settings("felhom-agent.service", "NoNewPrivileges")).toEqual(["yes"])

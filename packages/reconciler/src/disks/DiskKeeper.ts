@@ -21,6 +21,8 @@ export type KeeperNeeds = ProxmoxClient | Privileged | HostPolicy | Hold | State
 /** A disk that could not be mounted is tried again after longer and longer, to an hour; unplugged and plugged in again at once. */
 interface Failure {
   readonly path: string
+  /** Whether it was to be taken as it is: a person's new word is tried at once. */
+  readonly adopt: boolean
   readonly count: number
   readonly dueAt: number
   readonly why: string
@@ -186,11 +188,12 @@ export const make = (
         if (step.step === "none") return null
         if (step.step === "clear") return yield* Effect.as(clear(set), null)
         const at = yield* now
-        const failure = (yield* Ref.get(failures)).get(step.disk)
-        if (failure !== undefined && failure.path === step.path && at < failure.dueAt) return failure.why
         const disk = policy.disks[step.disk]
         const record = disk === undefined ? undefined : recordOf(yield* current, step.disk, disk)
         if (record === undefined) return null
+        const last = (yield* Ref.get(failures)).get(step.disk)
+        const failure = last?.path === step.path && last.adopt === record.adopt ? last : undefined
+        if (failure !== undefined && at < failure.dueAt) return failure.why
         const tried = yield* Effect.either(mountDisk(set, step, record))
         if (tried._tag === "Right") {
           yield* Ref.update(failures, (all) => new Map([...all].filter(([name]) => name !== step.disk)))
@@ -210,12 +213,15 @@ export const make = (
           )
           return null
         }
-        const count = failure?.path === step.path ? failure.count + 1 : 1
+        const count = (failure?.count ?? 0) + 1
         const dueAt = at + Math.min(longestWait, 60_000 * 2 ** (count - 1))
         const why = `disk ${step.disk}: ${
           tried.left._tag === "PrivilegedError" ? tried.left.detail : tried.left.message
         }`
-        yield* Ref.update(failures, (all) => new Map(all).set(step.disk, { path: step.path, count, dueAt, why }))
+        yield* Ref.update(
+          failures,
+          (all) => new Map(all).set(step.disk, { path: step.path, adopt: record.adopt, count, dueAt, why })
+        )
         return why
       }).pipe(Effect.catchAll((error) => Effect.succeed(error.message)))
 

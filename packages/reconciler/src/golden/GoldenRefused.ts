@@ -9,6 +9,7 @@ const nextStep = {
   "not-accepted": "felhom golden sign, then felhom-agent golden accept FILE on this host",
   archive: "restore nothing from it; build the image anew (felhom-agent golden build), or put the signed archive back",
   unread: "let the agent's user read it, or allow it in the policy's desired.golden.unread",
+  overtaken: "it is planned anew",
   build: "felhom-agent golden list shows how it stands",
   store: "see the agent's log"
 } as const
@@ -19,6 +20,7 @@ const nextStep = {
  * - `form`, `manifest`: what was given can't be read. `signers`: nobody's signature counts now. `signature`: too few have signed.
  * - `version`: a newer one, or another one of that number, was accepted. `not-accepted`: no manifest of it was.
  * - `archive`: it is not what was signed. `unread`: its bytes can't be compared, and the policy has no leave for that.
+ *   `overtaken`: what allowed it has changed while it was read.
  * - `build`: what was asked of a build can't be done now. `store`: the host's own record can't be read or written.
  */
 export class GoldenRefused extends Schema.TaggedError<GoldenRefused>()("GoldenRefused", {
@@ -31,6 +33,7 @@ export class GoldenRefused extends Schema.TaggedError<GoldenRefused>()("GoldenRe
     "not-accepted",
     "archive",
     "unread",
+    "overtaken",
     "build",
     "store"
   ),

@@ -11,6 +11,8 @@ import { Clock, Context, Effect, Layer, Option, type Scope } from "effect"
 import { DesiredIntake } from "../desired/DesiredIntake.ts"
 import { DesiredStore, type HeldDesired } from "../desired/DesiredStore.ts"
 import { GoldenImages } from "../golden/GoldenImages.ts"
+import { isRootsOwn } from "../golden/GoldenPolicy.ts"
+import { GoldenRefused } from "../golden/GoldenRefused.ts"
 import type { Observation, SeenHost } from "../Observation.ts"
 import { Executor } from "../op/Executor.ts"
 import { type GateInput, type Judged, judgePlan } from "../plan/Gate.ts"
@@ -158,10 +160,30 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
     })
   })
 
+  /** To read an image takes minutes, in which somebody may have held the host or taken the image out of its policy. */
+  const stillAllowed = (desired: HeldDesired, archive: Volid) =>
+    Effect.filterOrFail(
+      Effect.orElseSucceed(ground, () => Option.none<Ground>()),
+      Option.exists((now) =>
+        now.standstill === null && now.desired.sha256 === desired.sha256 &&
+        Object.values(now.policy.images).includes(archive)
+      ),
+      () =>
+        new GoldenRefused({
+          reason: "overtaken",
+          what: archive,
+          detail: "while it was read, the host was held, or its policy or its desired state changed"
+        })
+    )
+
   const standpoint = ({ desired, policy }: Ground, seen: SeenHost): Standpoint => ({
     desired,
     policy,
-    image: (archive, depth) => golden.check(archive, policy, depth),
+    image: (archive, depth) =>
+      Effect.tap(
+        golden.check(archive, policy, depth),
+        () => depth === "look" || isRootsOwn(policy, archive) ? Effect.void : stillAllowed(desired, archive)
+      ),
     // Another desired state by now has its own plan.
     gate: (storages) =>
       Effect.match(ground, {

@@ -219,6 +219,92 @@ describe("what goes wrong is said", () => {
       expect(yield* freshGuests(host)).toEqual([{ vmid: build.vmid, status: "stopped" }])
     }).pipe(Effect.provide(onHost)))
 
+  it.effect("where pct left it locked half-made, which root alone can clear", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const sim = yield* PveSim
+      const agent = yield* host.boot(undefined, {
+        rootSide: {
+          ...host.rootSide,
+          pctCreate: (request) =>
+            host.rootSide.pctCreate(request).pipe(
+              Effect.zipRight(
+                Effect.orDie(sim.change({ _tag: "guest.set", vmid: request.vmid, key: "lock", value: "create" }))
+              ),
+              Effect.zipRight(new PrivilegedError({ verb: "pctCreate", reason: "failed", detail: "exit code 255" }))
+            )
+        }
+      })
+      const { said, stage, vmid } = yield* built(agent)
+      expect([stage, said]).toEqual([
+        "failed",
+        `CT ${vmid} was made by half (OK) and is locked, which no token can clear; ` +
+        `root does on the host: pct unlock ${vmid} && pct destroy ${vmid}`
+      ])
+      expect(yield* host.writes).toEqual([])
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("where nobody can tell which container pct made", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const agent = yield* host.boot(undefined, {
+        rootSide: { ...host.rootSide, pctCreate: () => Effect.succeed({ output: [] }) }
+      })
+      expect(yield* built(agent)).toMatchObject({
+        stage: "failed",
+        said: expect.stringContaining("the token sees no task of it: does its role have Sys.Audit? look at CT 100")
+      })
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("and an answer of the root side's that was lost leads to the image all the same", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const agent = yield* host.boot(undefined, {
+        rootSide: {
+          ...host.rootSide,
+          pctCreate: (request) =>
+            Effect.zipRight(
+              host.rootSide.pctCreate(request),
+              new PrivilegedError({ verb: "pctCreate", reason: "unavailable", detail: "no answer in time" })
+            )
+        }
+      })
+      expect(yield* built(agent)).toMatchObject({ stage: "done" })
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("where it does not start, and what it was is removed when the build is discarded", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const agent = yield* host.boot()
+      const build = yield* built(agent, { bridge: "vmbr9" })
+      expect(build).toMatchObject({
+        stage: "failed",
+        said: `CT ${build.vmid} does not start: startup for container '${build.vmid}' failed`
+      })
+      yield* passing(builder(agent, ({ discard }) => discard(name)), "1 second")
+      expect(yield* freshGuests(host)).toEqual([])
+      expect(yield* passing(Effect.flip(builder(agent, ({ resume }) => resume(name))))).toMatchObject({
+        message: expect.stringContaining("no build of it is on record")
+      })
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("where its archive has another size as a file than Proxmox says", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const files = filesOf(host)
+      const agent = yield* host.boot(undefined, {
+        archiveBytes: { read: (path) => Effect.map(files.read(path), (found) => ({ ...found, size: found.size - 1 })) }
+      })
+      expect(yield* built(agent)).toMatchObject({
+        stage: "failed",
+        draft: null,
+        said: expect.stringMatching(/^local:backup\/\S+ has \d+ bytes here, and local says \d+$/)
+      })
+      expect(yield* passing(Effect.flip(builder(agent, ({ resume }) => resume(name))))).toMatchObject({
+        message: expect.stringContaining("its build is failed; build a new version")
+      })
+    }).pipe(Effect.provide(onHost)))
+
   it.effect("where its first boot does not power it off, and the build waits to be resumed or discarded", () =>
     Effect.gen(function*() {
       const host = yield* makeHost

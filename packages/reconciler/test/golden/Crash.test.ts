@@ -8,7 +8,7 @@ import { stuckFrom } from "../op/StuckDisk.ts"
 import { archives, builder, built, freshGuests, name, onHost, orderFor } from "./GoldenHost.ts"
 
 /** Longer than a build takes. */
-const longEnough = Effect.repeatN(TestClock.adjust("2 seconds"), 45)
+const longEnough = Effect.repeatN(TestClock.adjust("2 seconds"), 20)
 
 const stepsOfOne = Effect.gen(function*() {
   const host = yield* makeHost
@@ -62,7 +62,7 @@ describe("a crash at any step of the disk while a golden image is built", () => 
         }
         expect([...ends.keys()].sort()).toEqual(["done", "failed", "none"])
       }),
-    180_000
+    300_000
   )
 
   it.effect("leaves nothing of a build that is discarded", () =>

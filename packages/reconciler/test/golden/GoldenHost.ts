@@ -34,8 +34,8 @@ export const goldenWorld: World = Effect.runSync(
       ...world.storage_content,
       local: [
         ...(Array.isArray(world.storage_content["local"]) ? world.storage_content["local"] : []),
-        row(template, { first_boot_seconds: 40 }),
-        row(foreignTemplate, { first_boot_seconds: 40 }),
+        row(template, { first_boot_seconds: 8 }),
+        row(foreignTemplate, { first_boot_seconds: 8 }),
         row(renamedTemplate)
       ]
     }

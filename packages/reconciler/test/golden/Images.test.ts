@@ -99,6 +99,30 @@ describe("a guest that is wished for from a golden image", () => {
       })
     ))
 
+  it.effect("is not made once somebody has held the host while its image was read", () =>
+    withImage(({ agent, host }) =>
+      Effect.gen(function*() {
+        yield* agent.kill
+        const before = (yield* host.writes).length
+        const files = filesOf(host)
+        let meanwhile: Effect.Effect<unknown> = Effect.void
+        const anew = yield* host.boot(agent.model.present(), {
+          archiveBytes: { read: (path) => Effect.zipRight(Effect.suspend(() => meanwhile), files.read(path)) }
+        })
+        meanwhile = Effect.orDie(anew.hold("a look at the disk"))
+        yield* anew.desired(wish())
+        yield* turn(anew)
+        expect(toldBy(anew).join("\n")).toContain(
+          "while it was read, the host was held, or its policy or its desired state changed; it is planned anew"
+        )
+        expect((yield* host.writes).length).toBe(before)
+        meanwhile = Effect.void
+        yield* anew.release
+        yield* Effect.repeatN(turn(anew), 12)
+        expect(yield* web(host)).toMatchObject({ status: "running" })
+      })
+    ))
+
   it.effect("is not made while no manifest of it was accepted, and root's own image of that name does not stand in", () =>
     Effect.gen(function*() {
       const host = yield* makeHost

@@ -76,6 +76,16 @@ describe("storages on other machines that the policy names", () => {
       yield* TestClock.adjust("11 minutes")
       yield* kept
       expect(host.told.at(-1)).toBe("storage.kept: the storage vault was put right: the secret")
+      // A secret counts as given only once it was: what is held is not.
+      host.isHeld = true
+      host.secrets.set("vault", "third secret")
+      yield* TestClock.adjust("11 minutes")
+      expect((yield* kept).network[0]?.why).toContain("the host is held")
+      host.isHeld = false
+      const before = host.events.length
+      yield* TestClock.adjust("11 minutes")
+      yield* kept
+      expect(host.told.slice(before)).toEqual(["storage.kept: the storage vault was put right: the secret"])
       const written = new TextDecoder().decode(host.files.get("/state/disks.json"))
       expect(written).toContain("sha256")
       expect(written).not.toContain("secret\"")
