@@ -187,6 +187,7 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox, rootSid
         Effect.sync(() => {
           lasting = lasting.filter((word) => word.subject !== subject)
         }),
+      pending: Effect.succeed({ events: [], dropped: 0 }),
       failure: Effect.suspend(() => options.stateFailure ?? Effect.succeedNone)
     })
     const layer = Layer.merge(OpIntake.layer, Pursuit.layer).pipe(
