@@ -46,7 +46,8 @@ export interface Share {
 export const sharesOf = ({ schedules, seed }: Share, jobs: number): ReadonlyArray<Share> => {
   const bounds = Array.from({ length: jobs + 1 }, (_, at) => {
     const exact = seed + (schedules * at) / jobs
-    return at === 0 || at === jobs ? exact : Math.round(exact / worldSize) * worldSize
+    const world = Math.round(exact / worldSize) * worldSize
+    return at === 0 || at === jobs ? exact : Math.min(seed + schedules, Math.max(seed, world))
   })
   return bounds.slice(1).map((end, at) => ({ seed: bounds[at] ?? seed, schedules: end - (bounds[at] ?? seed) }))
     .filter((share) => share.schedules > 0)

@@ -87,24 +87,6 @@ export const bugs = [
     }]
   },
   {
-    name: "goes by the operators' policy after root edited its own",
-    invariant: "I7",
-    changes: [{
-      file: "packages/authz/src/HostPolicy.ts",
-      line: "Option.isSome(widened) && widened.value.anchor === reading.root",
-      instead: "Option.isSome(widened)"
-    }]
-  },
-  {
-    name: "takes a policy that fewer signed than it takes",
-    invariant: "I7",
-    changes: [{
-      file: "packages/authz/src/PolicyDocument.ts",
-      line: "signatures.thresholds[op] ?? signatures.threshold",
-      instead: "signatures.thresholds[op] ?? (op === \"policy.widen\" ? 1 : signatures.threshold)"
-    }]
-  },
-  {
     name: "lets a revoked key count",
     invariant: "I8",
     changes: [{
@@ -120,15 +102,6 @@ export const bugs = [
       file: "packages/authz/src/Signers.ts",
       line: "const sha256 = yield* crypto.sha256(found.value)",
       instead: "const sha256 = Option.isSome(good) ? good.value.sha256 : yield* crypto.sha256(found.value)"
-    }]
-  },
-  {
-    name: "goes by the operators' list of signers after root edited its own",
-    invariant: "I8",
-    changes: [{
-      file: "packages/authz/src/Signers.ts",
-      line: "if (held.value.anchor === listed.sha256) {",
-      instead: "if (held.value.anchor.length > 0) {"
     }]
   },
   {
@@ -263,6 +236,42 @@ export const bugs = [
       file: "packages/reconciler/src/GuestReadings.ts",
       line: ".slice(0, Math.ceil(rows.length / sweepCycles))",
       instead: ".slice(0, 0)"
+    }]
+  },
+  {
+    name: "makes a guest of an archive with a hook script in it",
+    invariant: "I10",
+    changes: [{
+      file: "packages/reconciler/src/make/ArchiveInspection.ts",
+      line: "if (key === \"hookscript\") return \"it has a hook script, which would run as root on this host\"",
+      instead: "if (key === \"hookscript\") return undefined"
+    }]
+  },
+  {
+    name: "goes by the operators' policy after root edited its own",
+    invariant: "I7",
+    changes: [{
+      file: "packages/authz/src/HostPolicy.ts",
+      line: "Option.isSome(widened) && widened.value.anchor === reading.root",
+      instead: "Option.isSome(widened)"
+    }]
+  },
+  {
+    name: "takes a policy that fewer signed than it takes",
+    invariant: "I7",
+    changes: [{
+      file: "packages/authz/src/PolicyDocument.ts",
+      line: "signatures.thresholds[op] ?? signatures.threshold",
+      instead: "signatures.thresholds[op] ?? (op === \"policy.widen\" ? 1 : signatures.threshold)"
+    }]
+  },
+  {
+    name: "goes by the operators' list of signers after root edited its own",
+    invariant: "I8",
+    changes: [{
+      file: "packages/authz/src/Signers.ts",
+      line: "if (held.value.anchor === listed.sha256) {",
+      instead: "if (held.value.anchor.length > 0) {"
     }]
   }
 ]

@@ -114,7 +114,11 @@ const campaign = (told: (so: Sums) => void): Sums => {
   const so = { ...noSums }
   const { found, ...sums } = storm(wanted, (done, { violation }) => {
     so.schedules = done
-    if (violation !== undefined) so.violations += 1
+    if (violation !== undefined) {
+      so.violations += 1
+      // What is enough of it is shown in the end, which may be hours away.
+      console.error(`seed ${wanted.seed + done - 1}: ${violation.invariant} does not hold: ${violation.detail}`)
+    }
     so.seconds = seconds()
     told(so)
   })

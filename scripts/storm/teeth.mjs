@@ -56,13 +56,21 @@ const output = (program, { invariant }) =>
       "--until",
       invariant,
       "--whole"
-    ], { stdio: ["ignore", "pipe", "inherit"] })
+    ], { stdio: ["ignore", "pipe", "pipe"] })
     let text = ""
+    let errors = ""
     child.stdout.on("data", (part) => {
       text += part
     })
+    child.stderr.on("data", (part) => {
+      errors += part
+    })
     child.on("error", reject)
-    child.on("close", () => resolve(text))
+    child.on("close", () => {
+      // How far it is stands there, too, which is of no use unless it did not come to its end.
+      if (!/^\d+ schedules, /m.test(text)) process.stderr.write(errors)
+      resolve(text)
+    })
   })
 
 const judged = (text, { invariant, name }) => {

@@ -9,8 +9,13 @@ export const tokenId = "felhom-agent@pve!agent"
 export const secret = "5ec2e7aa-bbbb-4ccc-dddd-eeeeeeeeeeee"
 export const node = "home"
 export const peer = "cellar"
-/** What new containers are made from. */
-export const archive = "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst"
+/** What new guests are made from, by the names that root's policy gives them: a template, and archives of guests elsewhere. */
+export const images = {
+  "debian-13": "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst",
+  "wiki": "local:backup/vzdump-lxc-901-2027_01_02-02_00_00.tar.zst",
+  "hooked": "local:backup/vzdump-lxc-902-2027_01_02-02_00_00.tar.zst",
+  "router": "local:backup/vzdump-qemu-903-2027_01_02-02_00_00.vma.zst"
+} as const
 
 const user = "felhom-agent@pve"
 /** What the agent's user and token may do, and where. */
@@ -71,6 +76,35 @@ const machine = [
 
 const gib = 1024 ** 3
 
+/** An archive of a guest that is not here. */
+const archived = (volid: string, vmid: number, archive_config: string) => ({
+  volid,
+  content: "backup",
+  format: volid.endsWith(".vma.zst") ? "vma.zst" : "tar.zst",
+  size: 2_100_000,
+  ctime: 1_799_630_000,
+  vmid,
+  subtype: volid.endsWith(".vma.zst") ? "qemu" : "lxc",
+  archive_config
+})
+
+/** What those archives hold: the second one a script that would run as root on the host. */
+const archives = [
+  archived(images.wiki, 901, container(901, "wiki", "local", "BC:24:11:00:09:01")),
+  archived(
+    images.hooked,
+    902,
+    container(902, "trap", "local", "BC:24:11:00:09:02", ["hookscript: local:snippets/x.sh"])
+  ),
+  archived(
+    images.router,
+    903,
+    `${
+      machine.replace("name: assistant", "name: router").replaceAll("200", "903")
+    }#qmdump#map:scsi0:drive-scsi0:local:raw:\n`
+  )
+]
+
 /** Somebody's home: two containers and a virtual machine on three storages, with backups and a snapshot. */
 const homeWith = (peers: ReadonlyArray<object>): World =>
   Effect.runSync(decodeWorld({
@@ -109,7 +143,8 @@ const homeWith = (peers: ReadonlyArray<object>): World =>
     ],
     storage_content: {
       local: [
-        { format: "tgz", size: 1_071_310, content: "vztmpl", ctime: 1_795_304_787, volid: archive },
+        { format: "tgz", size: 1_071_310, content: "vztmpl", ctime: 1_795_304_787, volid: images["debian-13"] },
+        ...archives,
         backup("10", 1_799_542_800, true),
         backup("14", 1_799_888_400, false)
       ]

@@ -81,6 +81,7 @@ const themes: readonly [ReadonlyArray<string>, ...ReadonlyArray<ReadonlyArray<st
   ["hold", "submit", "submit"],
   ["trust", "submit", "submit"],
   ["trust", "root", "submit"],
+  ["trust", "root", "submit", "submit"],
   ["submit", "stopped"],
   ["wish", "person"],
   ["wish", "undo"],

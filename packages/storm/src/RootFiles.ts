@@ -1,9 +1,8 @@
 import { places } from "./Agent.ts"
-import { archive } from "./Home.ts"
+import { images } from "./Home.ts"
 import type { Say } from "./Ledger.ts"
 import { allowList, type Name, names, revocations } from "./Operators.ts"
 import type { Stage } from "./Stage.ts"
-import { image } from "./Wishing.ts"
 
 const utf8 = new TextEncoder()
 const named = (some: ReadonlySet<string>): ReadonlyArray<Name> => names.filter((name) => some.has(name))
@@ -19,7 +18,7 @@ export const policyText = (threshold: number): string =>
   JSON.stringify({
     typ: "felhom/policy/v1",
     signatures: { threshold },
-    desired: { storages: ["local", "thin"], images: { [image]: archive } }
+    desired: { storages: ["local", "thin"], bridges: ["vmbr0"], images }
   })
 
 /** Root's files as they are to be from now on. */

@@ -12,7 +12,7 @@ import { type Content, Disk } from "./Disk.ts"
 import { makeHome } from "./Home.ts"
 import { Hub } from "./Hub.ts"
 import { Ledger, type Moment } from "./Ledger.ts"
-import { Life, type Mixing, Timeline } from "./Timeline.ts"
+import { forgetKilled, Life, type Mixing, Timeline } from "./Timeline.ts"
 import { type Outcome, wire } from "./Wire.ts"
 
 /** A report as it came to the hub. */
@@ -394,5 +394,6 @@ export class Stage {
     if (this.life !== undefined) this.timeline.end(this.life)
     this.timeline.end(this.#world)
     Effect.runFork(this.#close)
+    forgetKilled()
   }
 }

@@ -106,8 +106,14 @@ const wishes = (stage: Stage, chance: Chance): Wish => {
 const paramsOf = (wish: object): object =>
   "params" in wish ? {} : { params: "op" in wish && wish.op === "guest.rollback" ? { acceptNoProvenBackup: true } : {} }
 
+/** As many of those who may sign as it takes. */
+export const enoughSigners = ({ ledger }: Stage): ReadonlyArray<Name> => {
+  const { allowed, revoked, threshold } = ledger.rulesNow
+  return names.filter((name) => allowed.has(name) && !revoked.has(name)).slice(0, threshold)
+}
+
 /** Who signs: as many as it takes as a rule, and now and then too few, the same twice, or somebody who must not. */
-const signersFor = (stage: Stage, chance: Chance): ReadonlyArray<Name> => {
+export const signersFor = (stage: Stage, chance: Chance): ReadonlyArray<Name> => {
   const { allowed, revoked, threshold } = stage.ledger.rulesNow
   const good = names.filter((name) => allowed.has(name) && !revoked.has(name))
   const once = names.filter((name) => stage.ledger.rules.some((rules) => rules.allowed.has(name)))
@@ -121,11 +127,11 @@ const signersFor = (stage: Stage, chance: Chance): ReadonlyArray<Name> => {
     case 3:
     case 4:
       // Whoever may not sign any more still has the key.
-      return out.length === 0 ? good.slice(0, threshold) : out
+      return out.length === 0 ? enoughSigners(stage) : out
     case 5:
       return Array.from({ length: threshold }, () => good[0] ?? "anna")
     default:
-      return good.slice(0, threshold)
+      return enoughSigners(stage)
   }
 }
 
@@ -151,10 +157,17 @@ const strayed = (stage: Stage, chance: Chance, now: number): object => {
 }
 
 /** An operator signs an op by the host's last report, and gives it to the hub; sometimes one nonce serves for two. */
-export const submit: Act = (stage, chance) => signAndSubmit(stage, chance, wishes(stage, chance))
+export const submit: Act = (stage, chance) =>
+  signAndSubmit(stage, chance, wishes(stage, chance), signersFor(stage, chance))
 
-/** The same for what is wished, with the document in base64 that it brings. */
-export const signAndSubmit = (stage: Stage, chance: Chance, wish: Wish, document?: string): void => {
+/** The same for what is wished, signed by these, with the document in base64 that it brings. */
+export const signAndSubmit = (
+  stage: Stage,
+  chance: Chance,
+  wish: Wish,
+  by: ReadonlyArray<Name>,
+  document?: string
+): void => {
   const { hub, ledger, timeline } = stage
   if (wish === undefined || hub.trust === undefined || hub.report === undefined) return
   const now = timeline.trueTime
@@ -175,7 +188,6 @@ export const signAndSubmit = (stage: Stage, chance: Chance, wish: Wish, document
   })
   const decoded = decodeSignedOp(new TextEncoder().encode(text))
   if (Either.isLeft(decoded)) throw new Error(`the storm made an op that is none: ${decoded.left.message}: ${text}`)
-  const by = signersFor(stage, chance)
   const namespace = chance.is(0.03) ? "file" : opNamespace
   const signed = {
     payload: Encoding.encodeBase64(text),

@@ -6,7 +6,7 @@ import type { Chance } from "./Chance.ts"
 import { type Name, names, signature } from "./Operators.ts"
 import { allowedText, policyText, revokedText } from "./RootFiles.ts"
 import type { Stage } from "./Stage.ts"
-import { signAndSubmit } from "./Submission.ts"
+import { enoughSigners, signAndSubmit, signersFor } from "./Submission.ts"
 
 const fleet = "f".repeat(32)
 
@@ -30,6 +30,10 @@ const signersOf = (stage: Stage, chance: Chance, next: ReadonlyArray<Name>): Rea
       return next
   }
 }
+
+/** Who signs the op: it is to be done more often than not, since what comes after it goes by it. */
+const askers = (stage: Stage, chance: Chance): ReadonlyArray<Name> =>
+  chance.is(0.7) ? enoughSigners(stage) : signersFor(stage, chance)
 
 /** An operator has the host take another list of signers, perhaps with keys revoked by it. */
 const signersUpdate: Act = (stage, chance) => {
@@ -55,26 +59,38 @@ const signersUpdate: Act = (stage, chance) => {
     signatures: by.map((name) => signature(name, text, signersNamespace))
   })
   ledger.note(`${by.join("+")} sign the list ${sha256(text).slice(0, 16)} of ${next.join(", ")}`)
-  signAndSubmit(stage, chance, {
-    op: "signers.update",
-    target: { sha256: sha256(text) },
-    expect: { version: held, sha256: trust.signers },
-    params: { version: Math.max(1, version) }
-  }, Encoding.encodeBase64(document))
+  signAndSubmit(
+    stage,
+    chance,
+    {
+      op: "signers.update",
+      target: { sha256: sha256(text) },
+      expect: { version: held, sha256: trust.signers },
+      params: { version: Math.max(1, version) }
+    },
+    askers(stage, chance),
+    Encoding.encodeBase64(document)
+  )
 }
 
 /** An operator has the host go by another policy. */
 const policyWiden: Act = (stage, chance) => {
   const { trust } = stage.hub
   if (trust === undefined) return
-  const text = policyText(chance.between(1, 3))
-  signAndSubmit(stage, chance, {
-    op: "policy.widen",
-    target: { sha256: sha256(text) },
-    expect: { sha256: trust.policy },
-    params: {}
-  }, Encoding.encodeBase64(text))
+  const text = policyText(chance.pick([1, 1, 2, 3]))
+  signAndSubmit(
+    stage,
+    chance,
+    {
+      op: "policy.widen",
+      target: { sha256: sha256(text) },
+      expect: { sha256: trust.policy },
+      params: {}
+    },
+    askers(stage, chance),
+    Encoding.encodeBase64(text)
+  )
 }
 
 /** Operators change whose word counts from now on. */
-export const trust: Act = (stage, chance) => chance.is(0.6) ? signersUpdate(stage, chance) : policyWiden(stage, chance)
+export const trust: Act = (stage, chance) => chance.is(0.5) ? signersUpdate(stage, chance) : policyWiden(stage, chance)

@@ -2,14 +2,12 @@ import { desiredType } from "@felhom/domain/DesiredDocument"
 import { Encoding } from "effect"
 import type { Act } from "./Actions.ts"
 import type { Chance } from "./Chance.ts"
+import type { images } from "./Home.ts"
 import type { Stage } from "./Stage.ts"
 import { shownGuests } from "./Submission.ts"
 
 const minute = 60_000
 const hour = 60 * minute
-
-/** The image that root's policy names, and what it stands for. */
-export const image = "debian-13"
 
 /** A document as this hub wishes it, before it is encoded. */
 export interface Wish {
@@ -41,18 +39,29 @@ const keyFor = ({ hub }: Stage, chance: Chance): string => {
   return key
 }
 
-const made = (stage: Stage, chance: Chance): object => ({
-  guest: {
-    type: "lxc",
-    identity: { hwaddrs: [], volumes: [], smbiosUuid: null, key: keyFor(stage, chance) }
-  },
-  make: { image, storage: chance.pick(["local", "local", "thin"]) },
-  power: "running",
-  name: "made",
-  cores: 1,
-  memory: 256,
-  volumes: { rootfs: chance.pick([2, 4, 170]) }
-})
+/** What a new guest is made from. A key stands for one guest, so that it says from which. */
+const imageOf = (key: string): keyof typeof images => {
+  const kinds = ["debian-13", "debian-13", "debian-13", "wiki", "wiki", "hooked", "router", "router"] as const
+  return kinds[Number.parseInt(key.slice(0, 2), 16) % kinds.length] ?? "debian-13"
+}
+
+const made = (stage: Stage, chance: Chance): object => {
+  const key = keyFor(stage, chance)
+  const image = imageOf(key)
+  const isMachine = image === "router"
+  return {
+    guest: {
+      type: isMachine ? "qemu" : "lxc",
+      identity: { hwaddrs: [], volumes: [], smbiosUuid: null, key }
+    },
+    make: { image, storage: chance.pick(["local", "local", "thin"]) },
+    power: "running",
+    name: "made",
+    cores: 1,
+    memory: 256,
+    volumes: { [isMachine ? "scsi0" : "rootfs"]: chance.pick([2, 4, 170]) }
+  }
+}
 
 /** The document's bytes in base64, as the hub hands it out. */
 export const documentOf = (stage: Stage, { guests, version }: Wish): string => {

@@ -7,11 +7,16 @@ import type { Stage, Watch } from "../Stage.ts"
 const freeShare = 0.1
 const gib = 1024 ** 3
 
+/** Of the one volume in each archive of this home. */
+const archivedBytes = gib
+
 /** Where the request takes room, and how much of it in bytes. */
 const takenBy = ({ machine }: Stage, { method, parameters, path }: Asked): readonly [string, number] | undefined => {
   if (method === "POST" && /\/(?:lxc|qemu)$/.test(path)) {
-    const [, storage = "", size] = /^([^:,]+):([\d.]+)/.exec(parameters.get("rootfs") ?? "") ?? []
-    return [storage, Number(size ?? 0) * gib]
+    const [, storage, size] = /^([^:,]+):([\d.]+)/.exec(parameters.get("rootfs") ?? "") ?? []
+    return storage === undefined
+      ? [parameters.get("storage") ?? "", archivedBytes]
+      : [storage, Number(size ?? 0) * gib]
   }
   const [, vmid] = /^\/nodes\/[^/]+\/(?:lxc|qemu)\/(\d+)\/resize$/.exec(path) ?? []
   const current = machine.guests.get(Number(vmid))?.file.current.values.get(parameters.get("disk") ?? "")

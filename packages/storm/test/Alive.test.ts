@@ -1,0 +1,48 @@
+import { describe, expect, it } from "@effect/vitest"
+import { watch } from "@felhom/storm/invariants/I14Alive"
+import { firstDisk } from "@felhom/storm/Schedule"
+import { Stage } from "@felhom/storm/Stage"
+
+const minute = 60_000
+
+const stageOf = (): Stage =>
+  new Stage({
+    seed: 1,
+    disk: firstDisk(),
+    mixing: { outOfTurn: 0, stepsInARow: 2048 },
+    interval: 60,
+    faults: [],
+    watches: [watch()],
+    keepsLines: false
+  })
+
+describe("an agent that is up", () => {
+  it("waits for its next look or for an answer, whatever time it is", () => {
+    const stage = stageOf()
+    stage.until(30 * minute)
+    stage.judge()
+    expect(stage.ledger.violation).toBeUndefined()
+    expect(stage.hub.answers).toBeGreaterThan(20)
+    stage.end()
+  })
+
+  it("stands still once it waits for no time, no answer and nobody", () => {
+    const stage = stageOf()
+    stage.until(5 * minute)
+    // As if what rings for it had been lost.
+    if (stage.life !== undefined) stage.timeline.end(stage.life)
+    stage.until(stage.timeline.elapsed + minute)
+    expect(stage.ledger.violation?.detail).toContain("it stands still")
+    stage.end()
+  })
+
+  it("stands still, too, where something rings and it looks at nothing for longer than any hub can ask for", () => {
+    const stage = stageOf()
+    stage.until(5 * minute)
+    stage.way.closed = 1_000_000
+    stage.until(stage.timeline.elapsed + 80 * minute)
+    stage.judge()
+    expect(stage.ledger.violation?.detail).toMatch(/^it has looked at nothing for (?:79|80) min$/)
+    stage.end()
+  })
+})
