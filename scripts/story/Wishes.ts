@@ -57,12 +57,14 @@ export const playWishes = ({ environment, events, folder, guest, node, simulator
     yield* quote(yield* run("felhom.js", ["apply", "-f", file, "--yes", "--reason=for the family"], environment))
     const started = yield* told("desired.done", "start", before)
     yield* seen(`The host took it, changed the guest's settings, and started it: ${started.message}.`)
+    // What is stopped before the host has seen it run was never running for it.
+    const runs = yield* told("guest.changed", "from stopped to running", before)
 
     yield* simulator.setGuest(guest.vmid, "stopped")
     yield* tell("Somebody stops the guest by hand.")
-    const stopped = yield* told("guest.changed", "from running to stopped", started.seq)
+    const stopped = yield* told("guest.changed", "from running to stopped", runs.seq)
     const again = yield* told("desired.done", "start", stopped.seq)
-    yield* told("guest.changed", "from stopped to running", again.seq)
+    yield* told("guest.changed", "from stopped to running", stopped.seq)
     yield* seen(`It came back, and nobody had to do anything: ${again.message}.`)
 
     yield* command(`node dist/felhom.js why ${node} ${guest.name}`)
