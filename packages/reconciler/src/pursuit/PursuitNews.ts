@@ -14,6 +14,8 @@ export interface ToldStep {
 /** Why something is not done now. What has the same key is the same news. */
 export interface Standing extends ToldStep {
   readonly key: string
+  /** The step of the plan that it is about, by its id; none: all of them. */
+  readonly step?: string
   readonly kind: "desired.waiting" | "desired.blocked"
   readonly why: string
 }
@@ -28,7 +30,7 @@ export class PursuitNews extends Context.Tag("felhom/reconciler/PursuitNews")<Pu
   readonly endedBefore: (step: ToldStep, outcome: OpOutcome) => Effect.Effect<boolean>
   /** Everything that is not done at present: told is what was not among it before. */
   readonly standing: (all: ReadonlyArray<Standing>) => Effect.Effect<void>
-  /** One of them that shows itself later; it stands until `begun`. */
+  /** One of them that shows itself later; it stands until `begun`, or until something else holds that step up. */
   readonly heldUp: (one: Standing, step: string) => Effect.Effect<void>
   /** The step is begun, or is wanted no more: if it is held up again, that is news. */
   readonly begun: (step: string) => Effect.Effect<void>
@@ -99,6 +101,8 @@ export const make: Effect.Effect<typeof PursuitNews.Service, never, StateFile> =
         const fresh = all.filter(({ key }) => !stood.has(key)).slice(0, atOnce)
         const told = new Set(fresh.map(({ key }) => key))
         stood = new Set(all.map(({ key }) => key).filter((key) => stood.has(key) || told.has(key)))
+        // What held the step up before is news again when it does after this: the last word is to be the true one.
+        for (const { step } of fresh) if (step !== undefined) heldUp.delete(step)
         return tell(fresh.map(standingEvent))
       }),
     heldUp: (one, step) =>

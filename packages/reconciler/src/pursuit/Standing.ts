@@ -26,6 +26,7 @@ export const held = (step: PlanStep, verdict: Exclude<Verdict, { readonly answer
   return {
     ...toldStep(step),
     key: `${step.id} ${verdict.answer} ${sameReason(why)}`,
+    step: step.id,
     kind: verdict.answer === "wait" ? "desired.waiting" : "desired.blocked",
     why
   }
@@ -35,6 +36,7 @@ export const held = (step: PlanStep, verdict: Exclude<Verdict, { readonly answer
 export const heldUp = (step: PlanStep, why: string): Standing => ({
   ...toldStep(step),
   key: `${step.id} ${sameReason(why)}`,
+  step: step.id,
   kind: "desired.waiting",
   why
 })

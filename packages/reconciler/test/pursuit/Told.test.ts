@@ -1,5 +1,8 @@
 import { describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { HostEpoch, HostId } from "@felhom/domain/HostId"
+import { StateFile } from "@felhom/durable/StateFile"
+import * as PursuitNews from "@felhom/reconciler/pursuit/PursuitNews"
+import { Effect, Layer } from "effect"
 import { expect } from "vitest"
 import { makeModel } from "../../../durable/test/ModelFileSystem.ts"
 import { makeHost, onHost } from "../op/SignedHost.ts"
@@ -8,6 +11,32 @@ import { state, tiny, toldBy, turn, wishFor } from "./PursuedHost.ts"
 const waitsFor = "desired.waiting waits: CT 9999 (tiny): change cores: 1 -> 2: "
 
 describe("whatever keeps the agent from what is wished is one line that an operator can find:", () => {
+  it.effect("the last one told is the one that holds, also when it is an earlier one again", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const state = Layer.mock(StateFile, {
+        host: { id: HostId.make("1".repeat(32)), epoch: HostEpoch.make("2".repeat(32)) },
+        record: (events) => Effect.sync(() => void told.push(...events.map(({ message }) => message)))
+      })
+      const because = (why: string): PursuitNews.Standing => ({
+        subject: null,
+        words: "new CT (web): make",
+        key: why,
+        step: "make",
+        kind: "desired.waiting",
+        why
+      })
+      const news = yield* Effect.provide(PursuitNews.make, state)
+      const [image, quorum] = [because("its image is no good"), because("there is no quorum")]
+      yield* news.standing([])
+      yield* Effect.repeatN(news.heldUp(image, "make"), 2)
+      yield* Effect.repeatN(news.standing([quorum]), 2)
+      yield* news.standing([])
+      yield* Effect.repeatN(news.heldUp(image, "make"), 2)
+      const line = ({ why, words }: PursuitNews.Standing) => `waits: ${words}: ${why}`
+      expect(told).toEqual([line(image), line(quorum), line(image)])
+    }))
+
   it.effect("a guest that is otherwise each time at the last moment, from the second time on", () =>
     Effect.gen(function*() {
       const host = yield* makeHost
