@@ -87,6 +87,12 @@ export const create = (build: GoldenBuild, fresh: boolean): Step =>
     if (rawText(config["hostname"]) !== build.hostname) {
       return yield* failed(`CT ${build.vmid} is not the one that was asked for, and is left alone; ${said}`)
     }
+    if (end !== "OK" && !/^WARNINGS: \d+$/.test(end)) {
+      const way = `root does on the host: pct destroy ${build.vmid}`
+      return yield* failed(
+        `CT ${build.vmid} stands, and the task that made it did not end well (${end}; ${upid}); ${way}`
+      )
+    }
     const identity = identityOf(refOf(build), config)
     yield* (yield* OpJournal).made({ guest: refOf(build), identity }, { _tag: "ok", upid })
     return yield* put({ ...build, stage: "created", createUpid: upid, identity })

@@ -244,6 +244,31 @@ describe("what goes wrong is said", () => {
       expect(yield* host.writes).toEqual([])
     }).pipe(Effect.provide(onHost)))
 
+  it.effect("where root's task did not end well, whatever stands and whatever pct said", () =>
+    Effect.gen(function*() {
+      const host = yield* makeHost
+      const sim = yield* PveSim
+      const agent = yield* host.boot(undefined, {
+        proxmox: host.proxmoxThrough((request) =>
+          Effect.map(sim.handle(request), (answer) =>
+            /vzcreate.*\/status$/.test(decodeURIComponent(request.path))
+              ? {
+                ...answer,
+                body: new TextEncoder().encode(
+                  new TextDecoder().decode(answer.body).replace(/"exitstatus":"OK"/, `"exitstatus":"no space left"`)
+                )
+              }
+              : answer)
+        )
+      })
+      const build = yield* built(agent)
+      expect(build).toMatchObject({ stage: "failed", identity: null })
+      expect(build.said).toMatch(
+        /^CT \d+ stands, and the task that made it did not end well \(no space left; UPID:.*\); root does on the host: pct destroy \d+$/
+      )
+      expect((yield* host.writes).filter((one) => one.endsWith("/status/start"))).toEqual([])
+    }).pipe(Effect.provide(onHost)))
+
   it.effect("where nobody can tell which container pct made", () =>
     Effect.gen(function*() {
       const host = yield* makeHost
