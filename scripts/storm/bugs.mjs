@@ -212,6 +212,15 @@ export const bugs = [
     }]
   },
   {
+    name: "starts a guest that does not stay up as soon as it can, for ever",
+    invariant: "I14",
+    changes: [{
+      file: "packages/reconciler/src/pursuit/Attempts.ts",
+      line: "const pauseAfter = (times: number): number => Math.min(longest, first * 2 ** (Math.min(times, 20) - 1))",
+      instead: "const pauseAfter = (times: number): number => Math.min(longest, times)"
+    }]
+  },
+  {
     name: "does nothing twice, however often it is undone",
     invariant: "converges",
     changes: [{

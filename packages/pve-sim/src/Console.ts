@@ -236,6 +236,11 @@ const carryOut = (machine: Machine, change: ConsoleChange): Effect.Effect<void, 
         if (guest.running !== running) setRunning(guest, running, now, 500 + guest.vmid)
         return
       }
+      case "guest.poweroff": {
+        const guest = yield* guestOf(machine, change.vmid)
+        if (guest.running) setRunning(guest, false, yield* Clock.currentTimeMillis, 0)
+        return
+      }
       case "guest.set":
         return yield* setKey(machine, yield* guestOf(machine, change.vmid), change.key, change.value)
       case "guest.snapshot":

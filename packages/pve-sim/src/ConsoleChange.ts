@@ -11,6 +11,8 @@ const Privileges = Schema.Array(Schema.String)
  */
 export const ConsoleChange = Schema.Union(
   Schema.TaggedStruct("guest.status", { vmid: Vmid, status: Schema.Literal("running", "stopped") }),
+  /** The guest ends from within: nobody on the host asked for it, and no task tells of it. */
+  Schema.TaggedStruct("guest.poweroff", { vmid: Vmid }),
   /** Sets one key of the configuration, or removes it with null. `lock` is such a key: `pct set --lock`, `pct unlock`. */
   Schema.TaggedStruct("guest.set", { vmid: Vmid, key: Schema.NonEmptyString, value: Schema.NullOr(Schema.String) }),
   Schema.TaggedStruct("guest.snapshot", {

@@ -108,6 +108,18 @@ it.effect("a running container whose disk takes no snapshot is suspended for its
     expect((yield* ask("GET", `${node}/lxc/101/status/current`)).data).toMatchObject({ status: "running" })
   }).pipe(asAgent))
 
+it.effect("a guest that ends from within is stopped, and no task tells of it", () =>
+  Effect.gen(function*() {
+    const sim = yield* PveSim
+    yield* sim.change({ _tag: "guest.status", vmid: 101, status: "running" })
+    const tasks = Effect.map(ask("GET", `${node}/tasks?vmid=101`), ({ data }) => data)
+    const before = yield* tasks
+    yield* sim.change({ _tag: "guest.poweroff", vmid: 101 })
+    expect((yield* ask("GET", `${node}/lxc/101/status/current`)).data).toMatchObject({ status: "stopped" })
+    yield* sim.change({ _tag: "guest.poweroff", vmid: 101 })
+    expect(yield* tasks).toEqual(before)
+  }).pipe(asAgent))
+
 it.effect("a change with an old digest is refused, and one with the present digest is made", () =>
   Effect.gen(function*() {
     const digest = Effect.map(ask("GET", `${guest}/config`), ({ data }) => String(Object(data).digest))

@@ -4,7 +4,7 @@ import { Effect, Schema } from "effect"
 import { places } from "./Agent.ts"
 import type { Chance } from "./Chance.ts"
 import { honest } from "./Hub.ts"
-import { cluster, foreign, longSilence, managed, rights, stopped, thinPool, undo } from "./Mishaps.ts"
+import { cluster, foreign, longSilence, managed, rights, spam, stopped, thinPool, undo } from "./Mishaps.ts"
 import type { Name } from "./Operators.ts"
 import { ruled } from "./RootFiles.ts"
 import type { Armed, Stage } from "./Stage.ts"
@@ -243,6 +243,7 @@ export const acts: { readonly [name: string]: { readonly weight: number; readonl
   stopped: { weight: 5, act: stopped },
   foreign: { weight: 4, act: foreign },
   rights: { weight: 2, act: rights },
+  spam: { weight: 0.2, act: spam },
   longSilence: { weight: 0.2, act: longSilence },
   way: { weight: 9, act: way }
 }

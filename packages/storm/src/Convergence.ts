@@ -46,8 +46,13 @@ const accepted = ({ disk, ledger, timeline }: Stage): DesiredDocument | undefine
   return Either.isLeft(decoded) || timeline.hostTime >= decoded.right.expires ? undefined : decoded.right
 }
 
+/** Nobody is meant by it: a guest without a card, a volume or an id of its machine is shown so, and any such guest would be it. */
+const saysNothing = ({ hwaddrs, key, smbiosUuid, volumes }: GuestIdentity): boolean =>
+  hwaddrs.length === 0 && volumes.length === 0 && smbiosUuid === null && key === null
+
 /** The guest that a wish names, by what it really is now; undefined where none is, or more than one. */
 const meant = (stage: Stage, { guest: { identity, type } }: DesiredGuest): Guest | undefined => {
+  if (saysNothing(identity)) return undefined
   const shown = identity.key === null
     ? undefined
     : shownGuests(stage.hub).find(({ expect }) => expect.identity.key === identity.key)

@@ -144,6 +144,27 @@ export const undo: Act = (stage, chance) => {
   if (key !== undefined) byHand(stage, { _tag: "guest.set", vmid: guest.vmid, ...other(key, chance) })
 }
 
+/** A guest ends from within as soon as it runs, again and again, and writes until its storage is full: the host goes through all of it. */
+export const spam: Act = (stage, chance) => {
+  const { ledger, machine, timeline } = stage
+  const guest = chance.any([...machine.guests.values()].filter(({ running }) => running))
+  if (guest === undefined) return
+  const { vmid } = guest
+  const lasts = chance.between(3, 6) * minute
+  const every = chance.between(1000, 10_000)
+  ledger.note(`guest ${vmid} ends whenever it runs, for ${lasts / minute} min`)
+  if (chance.is(0.3)) {
+    ledger.filledAt = timeline.elapsed
+    byHand(stage, { _tag: "storage.avail", storage: chance.pick(["local", "ctstore"]), bytes: chance.below(1_000_000) })
+  }
+  for (let at = 0; at < lasts; at += every) {
+    stage.later(at, () => {
+      if (machine.guests.get(vmid)?.running === true) byHand(stage, { _tag: "guest.poweroff", vmid })
+    })
+  }
+  stage.until(timeline.elapsed + lasts)
+}
+
 /** systemd stops the agent as it is meant to be stopped, and starts it again. */
 export const stopped: Act = (stage, chance) => {
   const restartAfter = chance.is(0.8) ? chance.below(5000) : chance.below(30 * minute)

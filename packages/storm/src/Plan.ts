@@ -86,6 +86,7 @@ const themes: readonly [ReadonlyArray<string>, ...ReadonlyArray<ReadonlyArray<st
   ["wish", "person"],
   ["wish", "undo"],
   ["wish", "undo", "undo"],
+  ["wish", "spam"],
   ["wish", "replaced"],
   ["wish", "wish", "takenOver"],
   ["wish", "thinPool"],

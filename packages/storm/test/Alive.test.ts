@@ -36,6 +36,33 @@ describe("an agent that is up", () => {
     stage.end()
   })
 
+  it("may start a guest five times in as many minutes, each life of it, and no sixth time", () => {
+    const stage = stageOf()
+    const { request } = watch()
+    const start = (vmid: number): void =>
+      request?.(stage, {
+        method: "POST",
+        path: `/nodes/home/lxc/${vmid}/status/start`,
+        parameters: new Map(),
+        headers: {},
+        sentAt: 0
+      })
+    const startsOf = (vmid: number, times: number): string | undefined => {
+      for (let done = 0; done < times; done++) {
+        stage.timeline.elapsed += 40_000
+        start(vmid)
+      }
+      return stage.ledger.violation?.detail
+    }
+    expect(startsOf(101, 5)).toBeUndefined()
+    stage.lives += 1
+    expect(startsOf(101, 5)).toBeUndefined()
+    stage.timeline.elapsed += 5 * minute
+    expect(startsOf(101, 5)).toBeUndefined()
+    expect(startsOf(101, 1)).toBe("6 starts within five minutes: /nodes/home/lxc/101/status/start")
+    stage.end()
+  })
+
   it("stands still, too, where something rings and it looks at nothing for longer than any hub can ask for", () => {
     const stage = stageOf()
     stage.until(5 * minute)

@@ -87,6 +87,15 @@ describe("what a host still is not", () => {
     expect(unmetWishes(stage)).toEqual([])
     stage.end()
   })
+
+  it("is nothing where a wish names nobody, though a guest has nothing to be known by", () => {
+    const stage = heard()
+    for (const key of ["net0", "rootfs", "mp0"]) stage.machine.guests.get(101)?.file.current.values.delete(key)
+    const identity = { hwaddrs: [], volumes: [], smbiosUuid: null, key: null }
+    putAccepted(stage, documentOf(stage, { version: 1, guests: [{ guest: { type: "lxc", identity }, memory: 1024 }] }))
+    expect(unmetWishes(stage)).toEqual([])
+    stage.end()
+  })
 })
 
 describe("a host that does not come to be as wished", () => {

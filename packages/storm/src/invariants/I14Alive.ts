@@ -1,3 +1,4 @@
+import type { Asked } from "../Destruction.ts"
 import type { Stage, Watch } from "../Stage.ts"
 
 const minute = 60_000
@@ -8,8 +9,28 @@ const mostRequests = 2400
 /** Five seconds is the shortest pause; what operators must hear at once comes beside it. */
 const mostReports = 40
 
+/** It starts a guest that does not stay up after longer and longer pauses: by half a minute, a minute, two and four. */
+const startsWithin = 5 * minute
+const mostStarts = 5
+
 /** The longest pause that a hub can ask for takes a tenth more at most. */
 const longestSilence = 70 * minute
+
+/** What a life of the agent does not know from itself does not count, nor does what it did before its clock was set. */
+const startCounter = () => {
+  const starts = new Map<string, ReadonlyArray<number>>()
+  let life = 0
+  let offset = 0
+  return ({ ledger, lives, timeline }: Stage, { method, path }: Asked) => {
+    if (method !== "POST" || !path.endsWith("/status/start")) return
+    if (lives !== life || timeline.offset !== offset) starts.clear()
+    life = lives
+    offset = timeline.offset
+    const late = [...starts.get(path) ?? [], timeline.elapsed].filter((at) => timeline.elapsed - at < startsWithin)
+    starts.set(path, late)
+    if (late.length > mostStarts) ledger.violated("I14", `${late.length} starts within five minutes: ${path}`)
+  }
+}
 
 /**
  * I14: the agent neither ends by itself nor goes in circles, whoever is away, and never stands still; held against each turn, request
@@ -29,11 +50,13 @@ export const watch = (): Watch => {
     }
   }
   const requests = counter(mostRequests, "requests to Proxmox")
+  const starts = startCounter()
   let askedAt = 0
   return {
-    request: (stage) => {
+    request: (stage, asked) => {
       askedAt = stage.timeline.elapsed
       requests(stage)
+      starts(stage, asked)
     },
     report: counter(mostReports, "reports"),
     turned: ({ ledger, timeline }) => {
