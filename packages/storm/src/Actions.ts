@@ -1,6 +1,6 @@
 import * as Console from "@felhom/pve-sim/Console"
 import { ConsoleChange } from "@felhom/pve-sim/ConsoleChange"
-import { Effect, Schema } from "effect"
+import { Effect, Either, Schema } from "effect"
 import { places } from "./Agent.ts"
 import type { Chance } from "./Chance.ts"
 import { honest } from "./Hub.ts"
@@ -114,33 +114,34 @@ const person: Act = (stage, chance) => {
     { _tag: "vzdump.lock", seconds: chance.between(1, 600) }
   ])
   const done = change(made)
-  if (done._tag === "guest.destroy" || done._tag === "guest.create") {
-    stage.ledger.replacedAt.set(done.vmid, stage.timeline.elapsed)
-    stage.ledger.made.delete(done.vmid)
-  }
   if (done._tag === "storage.avail") stage.ledger.filledAt = stage.timeline.elapsed
   stage.ledger.note(`by hand: ${JSON.stringify(made)}`)
+  if (done._tag === "guest.destroy" || done._tag === "guest.create") return anotherGuest(stage, done.vmid, [done])
   // A change that makes no sense now is one that nobody makes.
   stage.begin(Effect.ignore(Console.apply(stage.machine, done)))
+}
+
+/** What is under the number afterwards is nothing of the agent's; nothing changes where somebody who tries it is refused. */
+const anotherGuest = (stage: Stage, vmid: number, changes: ReadonlyArray<ConsoleChange>): void => {
+  const { ledger, machine, timeline } = stage
+  const done = stage.inWorld(Effect.either(Effect.forEach(changes, (one) => Console.apply(machine, one))))
+  if (Either.isLeft(done)) return
+  ledger.replacedAt.set(vmid, timeline.elapsed)
+  ledger.made.delete(vmid)
 }
 
 /** A guest that is destroyed, and another one made under its number. */
 const replaced: Act = (stage, chance) => {
   const vmid = chance.pick([101, 102])
-  stage.ledger.replacedAt.set(vmid, stage.timeline.elapsed)
-  stage.ledger.made.delete(vmid)
   stage.ledger.note(`by hand: lxc/${vmid} is replaced by another one`)
-  stage.begin(Effect.ignore(Effect.all([
-    Console.apply(stage.machine, change({ _tag: "guest.destroy", vmid })),
-    Console.apply(
-      stage.machine,
-      change({
-        _tag: "guest.create",
-        vmid,
-        config: { hostname: vmid === 101 ? "photos" : "files", rootfs: "local:1", net0: "name=eth0,bridge=vmbr0" }
-      })
-    )
-  ])))
+  anotherGuest(stage, vmid, [
+    change({ _tag: "guest.destroy", vmid }),
+    change({
+      _tag: "guest.create",
+      vmid,
+      config: { hostname: vmid === 101 ? "photos" : "files", rootfs: "local:1", net0: "name=eth0,bridge=vmbr0" }
+    })
+  ])
 }
 
 /** Root strikes somebody who signs off the list, or revokes the key. */

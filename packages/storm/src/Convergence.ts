@@ -129,7 +129,7 @@ const isUntrue = (reason: string): boolean =>
   /holds it locked|the host is held|was good until|HA manager/.test(reason) && !/half/.test(reason)
 
 /** What the host's last report says of it. */
-export const wordOn = ({ hub, ledger }: Stage, { guest, key }: Unmet): Word => {
+export const wordOn = ({ hub }: Stage, { guest, key }: Unmet): Word => {
   const lines = hub.inventory?.desired?.blocked ?? []
   const named = key === "power" ? /: (?:start|shut down)|can't be as wished/ : new RegExp(
     `: (?:change|grow) ${key}\\b|can't be as wished|: make\\b`
@@ -145,9 +145,7 @@ export const wordOn = ({ hub, ledger }: Stage, { guest, key }: Unmet): Word => {
     const again = /it is tried again at (\S+)$/.exec(line.reason)?.[1]
     return again === undefined ? { said: "why", why: line.reason } : { said: "later", at: Date.parse(again) }
   }
-  // Of an image that is no good the host tells once.
-  const waits = ledger.waits.get(guest) ?? ""
-  return /nothing is made from/.test(waits) ? { said: "why", why: waits } : nothing
+  return nothing
 }
 
 /** Two looks at a lost task, a guest's three minutes to shut down, ten patient questions: all of it is over by then. */

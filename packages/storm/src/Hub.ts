@@ -146,8 +146,6 @@ export class Hub {
     if (seq <= this.#floor || this.#ledger.told.has(seq)) return
     this.#ledger.told.set(seq, event)
     this.#ledger.note(`told ${seq} ${kind} ${subject?.slice(0, 16) ?? ""} ${event.message.slice(0, 160)}`)
-    if (kind === "desired.waiting" && subject !== null) this.#ledger.waits.set(subject, event.message)
-    if (kind === "desired.started" && subject !== null) this.#ledger.waits.delete(subject)
     const end = endKinds.get(kind)
     if (kind === "op.accepted" && subject !== null) this.#ledger.accepted.add(subject)
     if (end === undefined || subject === null) return

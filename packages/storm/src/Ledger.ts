@@ -73,8 +73,6 @@ export class Ledger {
   readonly ends = new Map<string, Set<string>>()
   /** Ops that were told to have been accepted. */
   readonly accepted = new Set<string>()
-  /** Why nothing was made for a wish, as the host told it once, by the event's subject. */
-  readonly waits = new Map<string, string>()
   /** When people put another guest under a number, or made or destroyed one there. */
   readonly replacedAt = new Map<number, number>()
   /** When something else than the agent last filled a storage. */

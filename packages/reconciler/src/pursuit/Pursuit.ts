@@ -278,8 +278,12 @@ export const make: Effect.Effect<typeof Pursuit.Service, never, Needs | Scope.Sc
       const judged = yield* Effect.provide(judgedBy(found, seen), context)
       const { go, standing } = sorted(judged, found.input.now)
       const all = found.standstill === null ? standing : [found.standstill]
-      told = { drift: driftLines(judged), blocked: blockedLines(all) }
       yield* news.standing(all)
+      const hindrances = yield* news.hindrances(new Set(judged.map(({ step }) => step.id)))
+      told = {
+        drift: driftLines(judged),
+        blocked: blockedLines(found.standstill === null ? [...all, ...hindrances] : all)
+      }
       if (found.standstill === null && go.length > 0) yield* begin(go, standpoint(found, seen))
     })
 

@@ -32,6 +32,8 @@ export class PursuitNews extends Context.Tag("felhom/reconciler/PursuitNews")<Pu
   readonly standing: (all: ReadonlyArray<Standing>) => Effect.Effect<void>
   /** One of them that shows itself later; it stands until `begun`, or until something else holds that step up. */
   readonly heldUp: (one: Standing, step: string) => Effect.Effect<void>
+  /** What still holds these steps up of that which showed itself later. Of steps that are not among them nothing is known any more. */
+  readonly hindrances: (wanted: ReadonlySet<string>) => Effect.Effect<ReadonlyArray<Standing>>
   /** The step is begun, or is wanted no more: if it is held up again, that is news. */
   readonly begun: (step: string) => Effect.Effect<void>
 }>() {}
@@ -60,6 +62,7 @@ export const make: Effect.Effect<typeof PursuitNews.Service, never, StateFile> =
   const state = yield* StateFile
   let stood: ReadonlySet<string> = new Set()
   const heldUp = new Map<string, string>()
+  const hindrances = new Map<string, Standing>()
 
   const tell = (events: ReadonlyArray<NewEvent>): Effect.Effect<void> =>
     events.length === 0 ? Effect.void : Effect.zipRight(
@@ -103,10 +106,12 @@ export const make: Effect.Effect<typeof PursuitNews.Service, never, StateFile> =
         stood = new Set(all.map(({ key }) => key).filter((key) => stood.has(key) || told.has(key)))
         // What held the step up before is news again when it does after this: the last word is to be the true one.
         for (const { step } of fresh) if (step !== undefined) heldUp.delete(step)
+        for (const { step } of all) if (step !== undefined) hindrances.delete(step)
         return tell(fresh.map(standingEvent))
       }),
     heldUp: (one, step) =>
       Effect.suspend(() => {
+        hindrances.set(step, one)
         if (heldUp.get(step) === one.key) return Effect.void
         heldUp.set(step, one.key)
         for (const oldest of heldUp.keys()) {
@@ -115,7 +120,16 @@ export const make: Effect.Effect<typeof PursuitNews.Service, never, StateFile> =
         }
         return tell([standingEvent(one)])
       }),
-    begun: (step) => Effect.sync(() => void heldUp.delete(step))
+    hindrances: (wanted) =>
+      Effect.sync(() => {
+        for (const step of hindrances.keys()) if (!wanted.has(step)) hindrances.delete(step)
+        return [...hindrances.values()]
+      }),
+    begun: (step) =>
+      Effect.sync(() => {
+        heldUp.delete(step)
+        hindrances.delete(step)
+      })
   })
 })
 

@@ -33,8 +33,15 @@ describe("whatever keeps the agent from what is wished is one line that an opera
       yield* Effect.repeatN(news.standing([quorum]), 2)
       yield* news.standing([])
       yield* Effect.repeatN(news.heldUp(image, "make"), 2)
+      // What the gate says of it now stands in the place of what the host found then; who wants it no more is told nothing.
+      expect(yield* news.hindrances(new Set(["make"]))).toEqual([image])
+      yield* news.standing([quorum])
+      expect(yield* news.hindrances(new Set(["make"]))).toEqual([])
+      yield* news.heldUp(image, "make")
+      expect(yield* news.hindrances(new Set())).toEqual([])
+      expect(yield* news.hindrances(new Set(["make"]))).toEqual([])
       const line = ({ why, words }: PursuitNews.Standing) => `waits: ${words}: ${why}`
-      expect(told).toEqual([line(image), line(quorum), line(image)])
+      expect(told).toEqual([line(image), line(quorum), line(image), line(quorum), line(image)])
     }))
 
   it.effect("a guest that is otherwise each time at the last moment, from the second time on", () =>
@@ -56,6 +63,10 @@ describe("whatever keeps the agent from what is wished is one line that an opera
       expect(toldBy(agent)).toEqual([])
       yield* Effect.repeatN(turn(agent), 5)
       expect(yield* host.writes).toEqual([])
+      expect((yield* agent.desiredStatus)?.blocked).toEqual([{
+        subject: "lxc/9999",
+        reason: expect.stringContaining("it is planned anew: somebody has changed cores of CT 9999")
+      }])
       expect(toldBy(agent)).toEqual([
         expect.stringMatching(
           /^desired\.waiting waits: CT 9999 \(tiny\): change cores: \d -> 2: it is planned anew: somebody has changed cores of CT 9999$/
@@ -101,8 +112,12 @@ describe("whatever keeps the agent from what is wished is one line that an opera
       yield* Effect.repeatN(turn(agent), 1)
       expect(yield* host.writes).toEqual([])
       expect(toldBy(agent)).toEqual([expect.stringContaining(`${waitsFor}the agent itself failed at it`)])
+      expect((yield* agent.desiredStatus)?.blocked).toEqual([{
+        subject: "lxc/9999",
+        reason: expect.stringContaining("change cores: 1 -> 2: the agent itself failed at it")
+      }])
       yield* Effect.repeatN(turn(agent), 2)
-      expect((yield* agent.desiredStatus)?.drift).toEqual([])
+      expect(yield* agent.desiredStatus).toMatchObject({ drift: [], blocked: [] })
     }).pipe(Effect.provide(onHost)))
 
   it.effect("records of its own that can't be read", () =>
