@@ -3,6 +3,7 @@ import { setTrap, type Trap } from "./FileTrap.ts"
 import { inProcess, type Planned } from "./HostProcess.ts"
 import { envelopesOf, judged, nameOf, offer, type Revive, since, type Verdict } from "./Judgement.ts"
 import { live, nothingReached, type Reached, stateFolder } from "./Life.ts"
+import type { Spends } from "./Report.ts"
 import { type CallName, makeScene, type Scene } from "./Scene.ts"
 import { enoughToCompact, spendingWrongs } from "./Spending.ts"
 import { killedIn, tracedCalls } from "./Strace.ts"
@@ -223,8 +224,11 @@ export const failures = (asked: Asked): Effect.Effect<ReadonlyArray<Point>, Fail
     )
   })
 
-/** So many nonces more: how many records share a write is the machine's business, and no life has as many writes as another. */
-const some = 8_000
+/** So many nonces more, so that every life comes to the end of it. */
+const some = 2_000
+
+/** The first time is at the start, as with every log. */
+const rewriting = { step: "open nonces.log.new", time: 2 }
 
 /** Kills a process at every step of a record of nonces that grows until it is written anew, or only at those of that. */
 export const spendingKills = (
@@ -233,20 +237,25 @@ export const spendingKills = (
 ): Effect.Effect<ReadonlyArray<Point>, Failed, Scope.Scope> =>
   Effect.gen(function*() {
     const scene = yield* makeScene
+    const spends: Spends = {
+      count: enoughToCompact + some,
+      writes: asked.from === "the rewrite" ? "shared" : "one each"
+    }
     const planned = (trap: Trap | null) =>
-      Effect.map(scene.folder, (folder) => ({ home: scene.homeAt(folder, []), trap, spends: enoughToCompact + some }))
+      Effect.map(scene.folder, (folder) => ({ home: scene.homeAt(folder, []), trap, spends }))
     const { reports: [report] } = yield* inProcess(program, [yield* planned(null)])
     const steps = report?.steps ?? []
-    const rewrite = steps.lastIndexOf("open nonces.log.new")
-    const begun = steps.indexOf("open nonces.log.new")
-    if (rewrite <= begun) return yield* Effect.fail({ message: "the record of nonces was not written anew" })
-    const first = asked.from === "the rewrite" ? rewrite - 2 : 0
+    const rewrite = steps.lastIndexOf(rewriting.step)
+    if (rewrite <= steps.indexOf(rewriting.step)) {
+      return yield* Effect.fail({ message: "the record of nonces was not written anew" })
+    }
     // What is written after that is there so that a life with some writes less has such a step, too.
     const end = steps.indexOf("sync .", rewrite) + 1
-    const traps = trapsAt(end - first, ["kill before", "kill after"], asked)
+    const from = asked.from === "the rewrite" ? rewriting : undefined
+    const traps = trapsAt(from === undefined ? end : end - rewrite, ["kill before", "kill after"], asked)
     return yield* Effect.forEach(traps, ({ at, how }) =>
       Effect.gen(function*() {
-        const plan = yield* planned({ at: at + first, how })
+        const plan = yield* planned({ at, how, from })
         const { lastWords, signal, spent } = yield* inProcess(program, [plan])
         const wrongs = yield* spendingWrongs(plan.home, spent, scene.trust.opEpoch)
         return {

@@ -5,8 +5,9 @@ import { relative } from "node:path"
 
 /** What goes wrong at one step. A process that is killed `after` a step has had its answer from the kernel and has told nobody. */
 export interface Trap {
-  /** The number of the step, counted from 0. */
+  /** The number of the step, counted from 0: from the first of all, or from the so-manieth that is called so. */
   readonly at: number
+  readonly from?: { readonly step: string; readonly time: number } | undefined
   readonly how: "kill before" | "kill after" | "EIO" | "ENOSPC"
 }
 
@@ -20,6 +21,8 @@ interface Watch {
   readonly folder: string
   readonly trap: Trap | undefined
   readonly seen: Array<string>
+  /** The step that the trap's number is counted from; undefined while it has not come. */
+  begun: number | undefined
   sprung: string | undefined
 }
 
@@ -44,6 +47,15 @@ const texts = { EIO: "i/o error", ENOSPC: "no space left on device" } as const
 const failure = (code: "EIO" | "ENOSPC", call: string): Error =>
   Object.assign(new Error(`${code}: ${texts[code]}, ${call}`), { code, syscall: call })
 
+/** Whether this step, the last one seen, is the trap's. */
+const springs = (current: Watch, { at, from }: Trap): boolean => {
+  const { seen } = current
+  if (from !== undefined && seen.at(-1) === from.step && seen.filter((one) => one === from.step).length === from.time) {
+    current.begun = seen.length - 1
+  }
+  return current.begun !== undefined && seen.length - 1 - current.begun === at
+}
+
 /** Counts the step. What it gives is to be thrown instead of doing it, or to be called once it is done. */
 const stepped = (
   call: string,
@@ -54,7 +66,7 @@ const stepped = (
   if (current === undefined) return nothing
   const step = `${call} ${relative(current.folder, path) || "."}`
   current.seen.push(step)
-  if (current.trap === undefined || current.seen.length - 1 !== current.trap.at) return nothing
+  if (current.trap === undefined || !springs(current, current.trap)) return nothing
   current.sprung = step
   switch (current.trap.how) {
     case "kill before":
@@ -190,7 +202,7 @@ const install = (): void => {
  */
 export const setTrap = (folder: string, trap: Trap | undefined): () => Steps => {
   install()
-  const current: Watch = { folder, trap, seen: [], sprung: undefined }
+  const current: Watch = { folder, trap, seen: [], begun: trap?.from === undefined ? 0 : undefined, sprung: undefined }
   watch = current
   return () => ({ seen: current.seen, sprung: current.sprung })
 }

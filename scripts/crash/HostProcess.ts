@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Trap } from "./FileTrap.ts"
 import { type Home, nothingReached, type Reached } from "./Life.ts"
-import { Assignment, assignmentFile, Line, type Report } from "./Report.ts"
+import { Assignment, assignmentFile, Line, type Report, type Spends } from "./Report.ts"
 
 /** How a process ended that was to live. */
 export interface Ended {
@@ -30,7 +30,7 @@ const encode = Schema.encodeSync(Schema.parseJson(Assignment))
 export interface Planned {
   readonly home: Home
   readonly trap: Trap | null
-  readonly spends?: number
+  readonly spends?: Spends
 }
 
 /** Runs the lives one after the other in a process of their own; `wrapper` is put in front of its command line. */

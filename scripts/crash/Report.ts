@@ -4,14 +4,22 @@ import { Home, Lived, Reached } from "./Life.ts"
 /** What a process finds in each folder that it is to live in: who it is, and what shall go wrong. */
 export const assignmentFile = "life.json"
 
+const Spends = Schema.Struct({
+  count: Schema.Number,
+  /** As many writes in each life, or as many records to a write as the disk has time for, as it is with a host's. */
+  writes: Schema.Literal("one each", "shared")
+})
+export type Spends = typeof Spends.Type
+
 export const Assignment = Schema.Struct({
   home: Home,
   trap: Schema.NullOr(Schema.Struct({
     at: Schema.Number,
+    from: Schema.optional(Schema.Struct({ step: Schema.String, time: Schema.Number })),
     how: Schema.Literal("kill before", "kill after", "EIO", "ENOSPC")
   })),
   /** Instead of an agent's life: only so many nonces are spent. */
-  spends: Schema.optional(Schema.Number)
+  spends: Schema.optional(Spends)
 })
 export type Assignment = typeof Assignment.Type
 

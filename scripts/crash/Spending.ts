@@ -5,27 +5,40 @@ import * as NodeCrypto from "@felhom/node/NodeCrypto"
 import * as NodeFileSteps from "@felhom/node/NodeFileSteps"
 import { Clock, Effect, Layer } from "effect"
 import { type Home, stateFolder } from "./Life.ts"
+import type { Spends } from "./Report.ts"
 
 /** More than this many nonces make the record so long that it is written anew while it is in use. */
 export const enoughToCompact = 26_000
 
 const together = 2_000
 
-// Each write on the spot: how many records share one would else be the disk's affair of the moment, and each life have other steps.
-const steps = Layer.succeed(FileSteps, NodeFileSteps.stepsOn(Number.MAX_VALUE))
+// On the spot: how many records share one would else be the disk's affair of the moment, and each life have other steps.
+const oneEach = Layer.succeed(FileSteps, NodeFileSteps.stepsOn(Number.MAX_VALUE))
 
-const onStore = <A, E>(home: Pick<Home, "folder">, use: Effect.Effect<A, E, NonceStore.NonceStore>) =>
+const onStore = <A, E>(
+  home: Pick<Home, "folder">,
+  writes: Spends["writes"],
+  use: Effect.Effect<A, E, NonceStore.NonceStore>
+) =>
   Effect.provide(
     use,
-    Layer.provide(NonceStore.layer(stateFolder(home)), Layer.merge(steps, NodeCrypto.layer))
+    Layer.provide(
+      NonceStore.layer(stateFolder(home)),
+      Layer.merge(writes === "one each" ? oneEach : NodeFileSteps.layer, NodeCrypto.layer)
+    )
   )
 
 const nonceOf = (number: number): string => number.toString(16).padStart(32, "0")
 
 /** Spends the nonces from 0 on, and tells after each few how many were answered for. */
-export const spendMany = (home: Pick<Home, "folder">, count: number, onSpent: (count: number) => void) =>
+export const spendMany = (
+  home: Pick<Home, "folder">,
+  { count, writes }: Spends,
+  onSpent: (count: number) => void
+) =>
   onStore(
     home,
+    writes,
     Effect.gen(function*() {
       const store = yield* NonceStore.NonceStore
       const expires = EpochMillis.make((yield* Clock.currentTimeMillis) + 3_600_000)
@@ -44,6 +57,7 @@ export const spendMany = (home: Pick<Home, "folder">, count: number, onSpent: (c
 export const spendingWrongs = (home: Pick<Home, "folder">, answered: number, epoch: string) =>
   onStore(
     home,
+    "shared",
     Effect.gen(function*() {
       const store = yield* NonceStore.NonceStore
       const wrongs: Array<string> = []
