@@ -67,7 +67,7 @@ export const create = (build: GoldenBuild, fresh: boolean): Step =>
       ? yield* Effect.either((yield* Privileged).pctCreate(request))
       : undefined
     const said = asked?._tag === "Left" ? asked.left.message : asked === undefined
-      ? "the agent stopped before it asked for the container"
+      ? `the agent stopped before it asked for the container, or just as it did; ${lookingAfter(build)}`
       : "pct said that it made the container"
     const upid = yield* taskOf(build, "vzcreate", build.begunAt, "root")
     if (upid === undefined) {

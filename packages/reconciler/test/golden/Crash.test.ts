@@ -50,6 +50,12 @@ describe("a crash at any step of the disk while a golden image is built", () => 
             if (stage === "done") {
               expect([step, written.length, build?.draft?.length ?? 0]).toEqual([step, 1, expect.any(Number)])
             } else expect([step, guests, written]).toEqual([step, [], []])
+            if (stage === "failed") {
+              expect([step, build?.said]).toEqual([
+                step,
+                expect.stringMatching(/or just as it did; look at CT \d+ on the host$/)
+              ])
+            }
             const writes = yield* host.writes
             for (const once of ["/status/start", "/vzdump"]) {
               expect([
