@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { decodeSignedOp, type SignedOp } from "@felhom/domain/SignedOp"
+import { sha256 } from "@felhom/node/NodeCrypto"
 import type { Asked } from "@felhom/storm/Destruction"
 import { watch } from "@felhom/storm/invariants/Calls"
 import type { KnownOp } from "@felhom/storm/Ledger"
@@ -87,6 +88,24 @@ const journalled = (stage: Stage, ...ops: ReadonlyArray<KnownOp>): void =>
     "/state/journal.log",
     new TextEncoder().encode(ops.map(({ signed: { payload } }) => payload).join("\n"))
   )
+
+describe("a nonce", () => {
+  it("counts as spent where the record has it since the op's epoch began, and not for what was spent before", () => {
+    const stage = stageOf()
+    const op = signed(stage, "again")
+    op.spent = undefined
+    const nonce = Buffer.from(sha256(op.op.nonce).slice(0, 32), "hex").swap32()
+    const epoch = (hex: string): Buffer => Buffer.from(hex.repeat(32), "hex")
+    const recorded = (...parts: ReadonlyArray<Buffer>): boolean => {
+      stage.disk.put("/state/nonces.log", Buffer.concat(parts))
+      watch.durable?.(stage, "/state/nonces.log")
+      return op.spent !== undefined
+    }
+    expect(recorded(epoch("1"), nonce, epoch("2"))).toBe(false)
+    expect(recorded(epoch("1"), nonce, epoch("2"), nonce)).toBe(true)
+    stage.end()
+  })
+})
 
 describe("a destructive call", () => {
   it("counts for the op that the host took on, of two that share a nonce", () => {

@@ -26,6 +26,10 @@ const journal = "/state/journal.log"
 /** How the record of spent nonces has one: the first 16 bytes of its hash, in words of the other byte order. */
 const recorded = (nonce: string): Buffer => Buffer.from(sha256(nonce).slice(0, 32), "hex").swap32()
 
+/** Whether the record of spent nonces has this op's since its epoch began: what was spent before that may be spent again. */
+const isRecorded = (record: Buffer, { hostEpoch, nonce }: KnownOp["op"]): boolean =>
+  record.includes(recorded(nonce), Math.max(0, record.lastIndexOf(Buffer.from(hostEpoch, "hex"))))
+
 const wrongs = (stage: Stage, op: KnownOp, asked: Asked) =>
   checks.flatMap(({ check, invariant }) => {
     const detail = check(stage, op, asked)
@@ -105,7 +109,7 @@ export const watch: Watch = {
     if (certain === undefined) return
     const bytes = Buffer.from(certain.buffer, certain.byteOffset, certain.byteLength)
     for (const op of stage.ledger.ops.values()) {
-      if (op.spent !== undefined || !bytes.includes(recorded(op.op.nonce))) continue
+      if (op.spent !== undefined || !isRecorded(bytes, op.op)) continue
       op.spent = stage.here
       op.unmetWhenSpent = unmetOf(stage.machine, op.op)
     }
