@@ -134,6 +134,44 @@ describe("scripts/build-template", () => {
   })
 })
 
+describe("a root with links that lead out of it", () => {
+  it("is refused, and what they lead to stays", () => {
+    const ours = join(folder, "ours")
+    for (
+      const path of ["ssh_host_ed25519_key", "dbus/machine-id", "lib/dbus/machine-id", "random-seed", "machine-id"]
+    ) {
+      mkdirSync(dirname(join(ours, path)), { recursive: true })
+      writeFileSync(join(ours, path), "this machine's own")
+    }
+    const contents = (): string => spawnSync("find", [ours, "-type", "f"], { encoding: "utf8" }).stdout
+    const before = contents()
+    for (const path of ["etc/ssh", "var", "var/lib", "var/lib/dbus", "var/lib/systemd"]) {
+      const root = makeRoot(`leads-out-${path.replaceAll("/", "-")}`)
+      rmSync(join(root, path), { recursive: true, force: true })
+      symlinkSync(ours, join(root, path))
+      const { status, stderr } = run(root, "out_1_amd64.tar.gz", "--all-root")
+      expect([path, status, stderr]).toEqual([
+        path,
+        1,
+        expect.stringContaining(`${path} is a link, where a folder is needed`)
+      ])
+    }
+    expect(contents()).toBe(before)
+  })
+
+  it("is not written through by a tree that is laid over it", () => {
+    const ours = join(folder, "ours-too")
+    writeFileSync(ours, "this machine's own")
+    const root = makeRoot("written-through")
+    symlinkSync(ours, join(root, "etc/motd"))
+    mkdirSync(join(folder, "over/etc"), { recursive: true })
+    writeFileSync(join(folder, "over/etc/motd"), "the image's")
+    expect(run(root, "over_1_amd64.tar.gz", "--all-root", "--tree", "over").status).toBe(0)
+    expect(readFileSync(ours, "utf8")).toBe("this machine's own")
+    expect(contentOf("over_1_amd64.tar.gz", "./etc/motd")).toBe("the image's")
+  })
+})
+
 describe("the scripts of the first boot", () => {
   const inside = (script: string, root: string) =>
     spawnSync(join(import.meta.dirname, "../template", script), [root], {
