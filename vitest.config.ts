@@ -10,8 +10,8 @@ export default defineConfig({
     // No test is about time; this only ends one that hangs. A busy machine takes several times what an idle one does.
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    // One more than CI has cores: some tests wait for processes and for real time to pass.
-    maxWorkers: 3,
+    // Two cores: more workers only make each other slower.
+    maxWorkers: 2,
     minWorkers: 1,
     reporters: process.env["CI"] === undefined ? ["default"] : [["default", { summary: false }]],
     // Files share a process, one for each project and worker: to load everything anew for each took almost half as long as the
