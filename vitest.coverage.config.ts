@@ -11,7 +11,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    minWorkers: 1,
+    minWorkers: 2,
     coverage: {
       enabled: true,
       provider: "v8",
