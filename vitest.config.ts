@@ -6,12 +6,12 @@ const all = ["packages/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"]
 /** proxmox-api brings an undici of its own, and shares with ours what both keep in the process. */
 const alone = ["packages/proxmox/test/ForeignClient.test.ts"]
 
-/** Tests of whole programs take minutes and go first, so that none is left for the end, where it would have one core to itself. */
-class ProgramsFirst extends BaseSequencer {
+/** Tests of whole programs and the storm take minutes and go first, so that none is left for the end, with nothing to run beside it. */
+class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
     const sorted = await super.sort(files)
-    const isProgram = ({ moduleId }: TestSpecification): boolean => moduleId.includes("/scripts/test/")
-    return [...sorted.filter(isProgram), ...sorted.filter((file) => !isProgram(file))]
+    const isLong = ({ moduleId }: TestSpecification): boolean => /\/(?:scripts|packages\/storm)\/test\//.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
   }
 }
 
@@ -24,7 +24,7 @@ export default defineConfig({
     maxWorkers: 3,
     // As many: to end one while others still run has ended the whole run.
     minWorkers: 3,
-    sequence: { sequencer: ProgramsFirst },
+    sequence: { sequencer: LongestFirst },
     reporters: process.env["CI"] === undefined ? ["default"] : [["default", { summary: false }]],
     // Files share a process, one for each project and worker: to load everything anew for each took almost half as long as the
     // tests themselves.
