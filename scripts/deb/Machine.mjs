@@ -79,7 +79,8 @@ export const boot = async (image, folder) => {
   const stop = async () => {
     if (leader() !== undefined) {
       run("systemctl poweroff --no-block")
-      await Promise.race([ended, pause(limits.boot * 1000)])
+      // Nobody waits for the limit once the machine is off.
+      await Promise.race([ended, pause(limits.boot * 1000, undefined, { ref: false })])
     }
     nspawn.kill("SIGKILL")
     await ended
