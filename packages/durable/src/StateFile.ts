@@ -1,4 +1,4 @@
-import { HostEvent, type KnownEventKind } from "@felhom/domain/HostEvent"
+import { EventSeverity, HostEvent, type KnownEventKind } from "@felhom/domain/HostEvent"
 import { HostEpoch, HostId } from "@felhom/domain/HostId"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import { DurableFile, type DurableFileError } from "@felhom/domain/port/DurableFile"
@@ -9,6 +9,15 @@ import * as Turns from "./Turns.ts"
 /** What was told and stands nowhere else: another life of the agent must not find out something else. */
 const LastingWord = Schema.Struct({ kind: Schema.String, subject: Schema.String, message: Schema.String })
 export type LastingWord = typeof LastingWord.Type
+
+/** An event that has no number yet. */
+const Unsaid = Schema.Struct({
+  kind: Schema.String,
+  severity: EventSeverity,
+  subject: Schema.NullOr(Schema.String),
+  message: Schema.String
+})
+type Unsaid = typeof Unsaid.Type
 
 /** What the daemon must still know after a restart: who it is, how far its numbers went, and which events the hub lacks. */
 const HostState = Schema.Struct({
@@ -31,7 +40,9 @@ const HostState = Schema.Struct({
   /** How many events were dropped because the queue was full. */
   eventsDropped: Schema.NonNegativeInt,
   /** What `recordLasting` was given and `settled` was not. A file of version 0.7 has none. */
-  lasting: Schema.optionalWith(Schema.Array(LastingWord), { default: () => [] })
+  lasting: Schema.optionalWith(Schema.Array(LastingWord), { default: () => [] }),
+  /** Events of `recordLasting` that become events when this file is known to hold them. A file of version 0.8.1 has none. */
+  unsaid: Schema.optionalWith(Schema.Array(Unsaid), { default: () => [] })
 })
 type HostState = typeof HostState.Type
 
@@ -74,8 +85,11 @@ export class StateFile extends Context.Tag("felhom/durable/StateFile")<StateFile
   readonly nextSequence: Effect.Effect<number>
   /** Takes the events in, in their order, with the present time. */
   readonly record: (events: ReadonlyArray<NewEvent>) => Effect.Effect<void>
-  /** Takes the event in, and keeps its words until its subject is settled, also when the hub has it or the queue was full. */
-  readonly recordLasting: (event: NewEvent & { readonly subject: string }) => Effect.Effect<void>
+  /**
+   * Takes in an event that must not be told and then forgotten: its words are kept until its subject is settled, also when the
+   * hub has it or the queue was full, and the hub hears of it only when they are on the disk. False: they are not there yet.
+   */
+  readonly recordLasting: (event: NewEvent & { readonly subject: string }) => Effect.Effect<boolean>
   /** The words that are kept, in the order in which they were recorded, by this life of the agent or an earlier one. */
   readonly lasting: Effect.Effect<ReadonlyArray<LastingWord>>
   /** Forgets what is kept of the subject: it stands elsewhere now. */
@@ -118,7 +132,8 @@ const load = (path: string) =>
       firmUpTo: 0,
       events: [],
       eventsDropped: 0,
-      lasting: []
+      lasting: [],
+      unsaid: []
     }
     yield* files.replace(path, bytesOf(fresh))
     // Nobody has heard of this host yet, so no number can have been used.
@@ -128,7 +143,7 @@ const load = (path: string) =>
 // A state is what it is encoded to, as the types say: a schema would only look at each value once more.
 const bytesOf = (state: typeof HostState.Encoded): Uint8Array => text.encode.encode(JSON.stringify(state))
 
-const appended = (state: HostState, events: ReadonlyArray<NewEvent>, at: EpochMillis): HostState => {
+const appended = (state: HostState, events: ReadonlyArray<Unsaid>, at: EpochMillis): HostState => {
   const numbered = events.map((event, index) => ({
     ...event,
     subject: event.subject?.slice(0, 256) ?? null,
@@ -205,10 +220,12 @@ export const make = (
     // Told once when it begins and once when it is over, not at each write.
     const persist = Effect.matchEffect(write, {
       onSuccess: () => {
-        if (Option.isNone(failure)) return Effect.void
+        const isRecovered = Option.isSome(failure)
+        if (!isRecovered && state.unsaid.length === 0) return Effect.void
         failure = Option.none()
-        note(writable)
-        return Effect.logInfo(writable.message).pipe(
+        state = { ...appended(state, state.unsaid, now()), unsaid: [] }
+        if (isRecovered) note(writable)
+        return Effect.when(Effect.logInfo(writable.message), () => isRecovered).pipe(
           Effect.zipRight(write),
           Effect.catchAll((error) =>
             Effect.sync(() => {
@@ -247,10 +264,14 @@ export const make = (
       }),
       record: (events) => (events.length === 0 ? Effect.void : update(() => appended(state, events, now()))),
       recordLasting: (event) =>
-        update(() => {
-          const { kind, message, subject } = event
-          return { ...appended(state, [event], now()), lasting: [...state.lasting, { kind, subject, message }] }
-        }),
+        Effect.map(
+          update(() => {
+            const { kind, message, subject } = event
+            const lasting = [...state.lasting, { kind, subject, message }]
+            return { ...state, lasting, unsaid: [...state.unsaid, event] }
+          }),
+          () => !state.unsaid.includes(event)
+        ),
       lasting: Effect.sync(() => state.lasting),
       settled: (subject) =>
         update(() => {

@@ -117,6 +117,58 @@ describe("StateFile", () => {
       expect(yield* withState(disk, Effect.flatMap(StateFile.StateFile, ({ lasting }) => lasting))).toEqual([word])
     }))
 
+  it.effect("tells what stands nowhere else only when the disk has it, and the rest meanwhile", () =>
+    Effect.gen(function*() {
+      const disk = yield* makeDisk
+      const ended = { ...event("finished"), subject: "op 1" }
+      const told = Effect.flatMap(
+        StateFile.StateFile,
+        (state) =>
+          Effect.map(state.pending, ({ events }) => events.map(({ message, seq }) => [seq, message.slice(0, 20)]))
+      )
+      const meanwhile = [[1, "the agent can't keep"], [2, "another"]]
+      const recovered = [...meanwhile, [3, "finished"], [4, "the agent can keep i"]]
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* Ref.set(disk.full, true)
+          expect(yield* state.recordLasting(ended)).toBe(false)
+          yield* state.record([event("another")])
+          expect(yield* told).toEqual(meanwhile)
+          yield* Ref.set(disk.full, false)
+          // There is room for one write: the words are there, and then an event that is not.
+          yield* Ref.set(disk.room, 1)
+          yield* state.nextSequence
+          expect(yield* told).toEqual(recovered)
+          // The hub's answer can't be written down.
+          yield* state.acknowledge(4, 4)
+          expect(yield* told).toEqual([])
+          yield* Ref.set(disk.room, Infinity)
+        })
+      )
+      const word = { kind: "guest.changed", subject: "op 1", message: "finished" }
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          expect(yield* state.lasting).toEqual([word])
+          yield* state.acknowledge(4, 2)
+          expect(yield* told).toEqual([[5, "finished"]])
+          yield* state.acknowledge(5, 5)
+        })
+      )
+      yield* withState(
+        disk,
+        Effect.gen(function*() {
+          const state = yield* StateFile.StateFile
+          yield* state.nextSequence
+          expect(yield* told).toEqual([])
+          expect(yield* state.lasting).toEqual([word])
+        })
+      )
+    }))
+
   it.effect("keeps of an event's words what the hub takes", () =>
     Effect.gen(function*() {
       const left = yield* withState(

@@ -16,9 +16,12 @@ export const makeTelling = Effect.gen(function*() {
     )
   return {
     tell: (event: NewEvent): Effect.Effect<void> => Effect.zipRight(state.record([event]), logged(event)),
-    /** Of what stands nowhere else: it is kept until its subject is settled, also when the hub has it. */
-    tellLasting: (event: NewEvent & { readonly subject: string }): Effect.Effect<void> =>
-      Effect.zipRight(state.recordLasting(event), logged(event)),
+    /**
+     * Of what stands nowhere else: it is kept until its subject is settled, also when the hub has it. False: the disk has not
+     * taken it yet, and the hub hears of it when it has.
+     */
+    tellLasting: (event: NewEvent & { readonly subject: string }): Effect.Effect<boolean> =>
+      Effect.zipLeft(state.recordLasting(event), logged(event)),
     /** What has happened can't be stopped by a chain that is not written. */
     note: (entry: Parameters<typeof chain.append>[0]): Effect.Effect<void> =>
       Effect.catchAll(

@@ -56,7 +56,7 @@ const running = (open: Effect.Effect<OpDesk>) =>
       nextSequence: Effect.succeed(1),
       record: (events) => Effect.sync(() => void recorded.push(...events.map(({ kind }) => kind))),
       pending: Effect.succeed({ events: [], dropped: 0 }),
-      recordLasting: () => Effect.void,
+      recordLasting: () => Effect.succeed(true),
       lasting: Effect.succeed([]),
       settled: () => Effect.void,
       acknowledge: () => Effect.void,

@@ -251,7 +251,7 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
   /** What is told of an end that the journal did not take: there, the next life of the agent finds the op as if it had none. */
   const unwritten = ({ op }: KnownOp, end: OpOutcome["end"], error: { readonly message: string }) =>
     Effect.gen(function*() {
-      yield* Effect.logError("the journal can't be written; how the op ended is told all the same", error.message)
+      yield* Effect.logError("the journal can't be written; how the op ended is kept in state.json", error.message)
       const again =
         "; the journal did not take this: a restart goes by state.json, and without it looks for its end once more"
       // It may have failed with its nonce free. Whoever is told so may sign it anew, and then it must not be done, too.
@@ -261,7 +261,7 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       )
       return spent
         ? again
-        : `; neither this nor its nonce could be written down, so that a restart may still begin it, until ${
+        : `; neither the journal nor the store of nonces took this: a restart goes by state.json, and without it may still begin it, until ${
           new Date(op.exp).toISOString()
         }`
     })

@@ -34,7 +34,10 @@ export class OpNews extends Context.Tag("felhom/reconciler/OpNews")<OpNews, {
   readonly started: (op: KnownOp, upid: Upid) => Effect.Effect<void>
   /** False: the event waits for the hub in memory only, as the disk did not take it, and a restart has to tell it once more. */
   readonly ended: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<boolean>
-  /** As `ended`, of an end that the journal did not take: what was told is remembered until it has. */
+  /**
+   * As `ended`, of an end that the journal did not take: what was told is remembered until it has. While the queue of events
+   * does not take it either it is told as what waits, and not as an end: after a restart nobody would know it.
+   */
   readonly endedUnwritten: (op: KnownOp, outcome: OpOutcome, upid: Upid | null) => Effect.Effect<boolean>
   /** How it was told to have ended and was not written: by this life of the agent or an earlier one. */
   readonly toldEnd: (payload: Sha256Hex) => Effect.Effect<Option.Option<OpOutcome>>
@@ -65,19 +68,20 @@ export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | Audit
   const bell = yield* Queue.sliding<void>(1)
   const ring = Queue.offer(bell, undefined)
 
-  const endedBy = (say: typeof tellLasting): typeof OpNews.Service["ended"] => ({ id, op, payload }, outcome, upid) =>
-    note({ _tag: "op.finished", op: id, end: outcome.end, upid, detail: outcome.detail }).pipe(
-      Effect.zipRight(
-        say({
-          ...endEvents[outcome.end],
-          subject: payload,
-          message: line(`${outcome.end}: ${opWords(op)}: ${outcome.detail}`)
-        })
-      ),
-      Effect.zipRight(ring),
-      // Each write holds all events, so the last one that was written holds this one.
-      Effect.zipRight(Effect.map(state.failure, Option.isNone))
+  const endOf = ({ op, payload }: KnownOp, { detail, end }: OpOutcome) => ({
+    ...endEvents[end],
+    subject: payload,
+    message: line(`${end}: ${opWords(op)}: ${detail}`)
+  })
+  const waits = ({ op, payload }: KnownOp, why: string): Effect.Effect<void> =>
+    Effect.zipRight(
+      tell({ kind: "op.waiting", severity: "info", subject: payload, message: line(`waits: ${opWords(op)}: ${why}`) }),
+      ring
     )
+  // Each write holds all events, so the last one that was written holds this one.
+  const isKept = Effect.map(state.failure, Option.isNone)
+  const noted = ({ id }: KnownOp, { detail, end }: OpOutcome, upid: Upid | null) =>
+    note({ _tag: "op.finished", op: id, end, upid, detail })
 
   return OpNews.of({
     audited: ({ op, payload, principals }, id) =>
@@ -116,16 +120,7 @@ export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | Audit
           )
         })
       ),
-    waiting: ({ op, payload }, why) =>
-      Effect.zipRight(
-        tell({
-          kind: "op.waiting",
-          severity: "info",
-          subject: payload,
-          message: line(`waits: ${opWords(op)}: ${why}`)
-        }),
-        ring
-      ),
+    waiting: waits,
     started: ({ op, payload }, upid) =>
       tell({
         kind: "op.started",
@@ -133,8 +128,25 @@ export const make: Effect.Effect<typeof OpNews.Service, never, StateFile | Audit
         subject: payload,
         message: line(`begun: ${opWords(op)} (${upid})`)
       }),
-    ended: endedBy(tell),
-    endedUnwritten: endedBy(tellLasting),
+    ended: (known, outcome, upid) =>
+      noted(known, outcome, upid).pipe(
+        Effect.zipRight(tell(endOf(known, outcome))),
+        Effect.zipRight(ring),
+        Effect.zipRight(isKept)
+      ),
+    endedUnwritten: (known, outcome, upid) =>
+      noted(known, outcome, upid).pipe(
+        Effect.zipRight(tellLasting(endOf(known, outcome))),
+        Effect.flatMap((told) =>
+          told
+            ? ring
+            : waits(
+              known,
+              `for the disk to take its end, or for a restart to find out: ${outcome.end}: ${outcome.detail}`
+            )
+        ),
+        Effect.zipRight(isKept)
+      ),
     toldEnd: (payload) =>
       Effect.map(state.lasting, (words) =>
         Option.map(

@@ -178,9 +178,11 @@ const bootWith = (rootFiles: Layer.Layer<DurableFile>, proxmox: Proxmox, rootSid
       host: { id: hostId, epoch: stateEpoch },
       record: (all) => Effect.sync(() => void events.push(...all)),
       recordLasting: (event) =>
-        Effect.sync(() => {
+        Effect.map(options.stateFailure ?? Effect.succeedNone, (failed) => {
+          if (Option.isSome(failed)) return false
           events.push(event)
           lasting.push(event)
+          return true
         }),
       lasting: Effect.sync(() => lasting),
       settled: (subject) =>

@@ -90,12 +90,39 @@ describe("an op that was done, and whose end the journal did not take", () => {
       expect(again.kinds()).toEqual([])
       yield* again.kill
 
-      // Had the state file not taken it either, nobody on the host would know.
+      // Without the state file nobody on the host knows.
       const later = yield* host.boot(left)
       yield* later.recover
       yield* minutes(3)
       expect(later.kinds()).toEqual(["op.unknown"])
       expect(yield* host.writes).toHaveLength(1)
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("is not told as an end where nothing on the host takes it, as a restart may find out another one", () =>
+    Effect.gen(function*() {
+      const { disk, host, op } = yield* prepared
+      const broken = failing(disk, "journal")
+      const agent = yield* host.boot(disk, {
+        ...broken,
+        stateFailure: Effect.succeedSome(
+          new DurableFileError({ operation: "replace", path: "/state/state.json", code: "EIO", detail: "i/o error" })
+        ),
+        proxmox: host.proxmoxThrough((request) =>
+          Effect.zipRight(request.method === "DELETE" ? broken.break : Effect.void, host.sim.handle(request))
+        )
+      })
+      yield* agent.fromHub(op)
+      yield* minutes(1)
+      expect(agent.kinds()).toEqual(["op.accepted", "op.started", "op.waiting"])
+      expect(agent.messages().at(-1)).toContain(
+        "for the disk to take its end, or for a restart to find out: finished: done"
+      )
+      yield* agent.kill
+      yield* host.sim.change(change({ _tag: "task.expire", before: Number.MAX_SAFE_INTEGER }))
+      const again = yield* host.boot(agent.model.present())
+      yield* again.recover
+      yield* minutes(3)
+      expect(again.kinds()).toEqual(["op.unknown"])
     }).pipe(Effect.provide(onHost)))
 })
 
@@ -134,7 +161,7 @@ describe("an op that was not begun, and whose end the journal did not take", () 
     Effect.gen(function*() {
       const { again, said } = yield* heldWhileItWaits("journal", "nonces")
       expect(said).toMatch(
-        /neither this nor its nonce could be written down, so that a restart may still begin it, until 2027/
+        /neither .* nor the store of nonces took this: .* without it may still begin it, until 2027/
       )
       expect(again).toContain("op.finished")
     }).pipe(Effect.provide(onHost)))
