@@ -2,7 +2,7 @@ import { Effect, Either, type Scope } from "effect"
 import { setTrap, type Trap } from "./FileTrap.ts"
 import { inProcess, type Planned } from "./HostProcess.ts"
 import { envelopesOf, judged, nameOf, offer, type Revive, since, type Verdict } from "./Judgement.ts"
-import { live, nothingReached, type Reached, stateFolder } from "./Life.ts"
+import { isMended, type LifeOptions, live, nothingReached, stateFolder } from "./Life.ts"
 import type { Spends } from "./Report.ts"
 import { type CallName, makeScene, type Scene } from "./Scene.ts"
 import { enoughToCompact, spendingWrongs } from "./Spending.ts"
@@ -17,12 +17,12 @@ export interface Point extends Verdict {
 type Failed = { readonly message: string }
 
 /** A life in this process, with the number of the first step of each envelope. */
-const lifeHere = ({ home, trap }: Planned, faulty: boolean, onReached: (reached: Reached) => void = () => undefined) =>
+const lifeHere = ({ home, trap }: Planned, options: Omit<LifeOptions, "onEnvelope">) =>
   Effect.suspend(() => {
     const steps = setTrap(stateFolder(home), trap ?? undefined)
     const starts: Array<number> = []
     return Effect.map(
-      Effect.either(live(home, { faulty, onEnvelope: () => starts.push(steps().seen.length), onReached })),
+      Effect.either(live(home, { ...options, onEnvelope: () => starts.push(steps().seen.length) })),
       (lived) => ({
         starts,
         steps: steps().seen,
@@ -34,7 +34,7 @@ const lifeHere = ({ home, trap }: Planned, faulty: boolean, onReached: (reached:
   })
 
 /** A restart in this process: all that the agent knows comes from the folder. */
-export const reviveHere: Revive = (planned) => lifeHere(planned, false)
+export const reviveHere: Revive = (planned) => lifeHere(planned, { faulty: false })
 
 /** A restart in a process of its own. */
 export const reviveIn = (program: string): Revive => (planned) =>
@@ -61,7 +61,7 @@ const prepared = (scene: Scene, names: ReadonlyArray<CallName>) =>
 const stepsOf = (scene: Scene, names: ReadonlyArray<CallName>): Effect.Effect<ReadonlyArray<string>, Failed> =>
   Effect.gen(function*() {
     const { home } = yield* prepared(scene, names)
-    const { failure, lived, steps } = yield* lifeHere({ home, trap: null }, false)
+    const { failure, lived, steps } = yield* lifeHere({ home, trap: null }, { faulty: false })
     return lived === null ? yield* Effect.fail({ message: `an undisturbed life failed: ${failure ?? "?"}` }) : steps
   })
 
@@ -105,23 +105,34 @@ const poisonedBy = (steps: ReadonlyArray<string>, trap: Trap): boolean => {
   return log !== undefined && (isOpen || trap.how !== "ENOSPC")
 }
 
-/** Fails one step of the disk, and gives the agent more to do. */
+/** Fails one step of the disk, and gives the agent more to do; mostly it mends itself before it is started again. */
 const failedAt = (scene: Scene, trap: Trap): Effect.Effect<Point, Failed> =>
   Effect.gen(function*() {
     const { home, ...left } = yield* prepared(scene, faultyOps)
     const { before, offered } = left
     let reached = nothingReached
-    const { lived, sprung, starts, steps } = yield* lifeHere({ home, trap }, true, (now) => {
-      reached = now
+    const mends = trap.at % 3 !== 0
+    const { failure, lived, sprung, starts, steps } = yield* lifeHere({ home, trap }, {
+      faulty: true,
+      mends,
+      onReached: (now) => {
+        reached = now
+      }
     })
     const wrongs: Array<string> = sprung === null ? ["the disk did not fail"] : []
+    if (mends && lived === null) wrongs.push(`the agent did not mend itself: ${failure ?? "?"}`)
+    if (mends && lived !== null && poisonedBy(steps, trap) !== lived.told.some(isMended)) {
+      wrongs.push(
+        lived.told.some(isMended) ? "the agent opened anew what was well" : "the agent left closed what had failed"
+      )
+    }
     const counts = since(before, yield* scene.counts)
     const [late] = offered.filter(({ call }) => call === "late")
     if (late !== undefined && lived !== null && trap.at < (starts.at(-1) ?? 0) && poisonedBy(steps, trap)) {
       if (counts.late > 0) wrongs.push("an op was begun though a log had failed")
       const typed = lived.told.some(({ kind, message, subject }) =>
         (kind === "op.refused" || kind === "op.failed") && subject === nameOf(late.signed) &&
-        message.includes("refused (store)") && message.includes("restart felhom-agent")
+        message.includes("refused (store)") && message.includes("until it is opened anew")
       )
       if (!typed) wrongs.push("the next op was not refused because of the store")
     }

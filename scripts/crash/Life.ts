@@ -104,6 +104,10 @@ const proxmoxOf = ({ proxmox }: Home) =>
     )
   )
 
+/** Whether it says that what the disk has failed under is open anew. */
+export const isMended = ({ kind, message }: Pick<Told, "kind" | "message">): boolean =>
+  kind === "state.recovered" && message.startsWith("the disk takes writes again")
+
 const over = /^op\.(?:finished|failed|unknown|refused)$/
 
 /** By the host's own clock, in which a minute is soon over. */
@@ -153,6 +157,8 @@ const trustOf = (desk: OpDesk, { host }: typeof StateFile.StateFile.Service): Ef
 export interface LifeOptions {
   /** The disk fails on purpose: what has ended may stay in the journal. */
   readonly faulty: boolean
+  /** In the end the agent opens anew what the disk has failed under; after that nothing may stay in the journal. */
+  readonly mends?: boolean
   /** An envelope is about to be given to the agent. */
   readonly onEnvelope?: () => void
   /** An envelope was taken, and this is what the host says of itself. */
@@ -165,7 +171,7 @@ export interface LifeOptions {
  */
 export const live = (
   home: Home,
-  { faulty, onEnvelope, onReached }: LifeOptions
+  { faulty, mends = false, onEnvelope, onReached }: LifeOptions
 ): Effect.Effect<Lived, { readonly message: string }> =>
   Effect.gen(function*() {
     const state = yield* StateFile.StateFile
@@ -191,6 +197,11 @@ export const live = (
       yield* settled(runtime, ops, faulty)
       const trust = yield* trustOf(desk, state)
       if (trust !== null) onReached?.(trust.reached)
+    }
+    if (mends) {
+      yield* desk.mend
+      const { events } = yield* state.pending
+      yield* settled(runtime, [], !events.some(isMended))
     }
     const { events } = yield* state.pending
     return {

@@ -282,5 +282,14 @@ export const bugs = [
       line: "if (held.value.anchor === listed.sha256) {",
       instead: "if (held.value.anchor.length > 0) {"
     }]
+  },
+  {
+    name: "waits for somebody to start it anew after its disk has failed",
+    invariant: "I13",
+    changes: [{
+      file: "packages/agent/src/ops/DeskRenewal.ts",
+      line: "if (since < pause || Option.isSome(yield* state.failure)) return",
+      instead: "if (since < Infinity) return"
+    }]
   }
 ]

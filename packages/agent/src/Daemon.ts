@@ -29,6 +29,11 @@ const survived = (memory: Memory) => (cause: Cause.Cause<never>): Effect.Effect<
     ? Effect.failCause(cause)
     : Effect.as(Effect.logError("a cycle failed; the next one starts from the state before it", cause), memory)
 
+const notMended = (cause: Cause.Cause<never>): Effect.Effect<void> =>
+  Cause.isInterruptedOnly(cause)
+    ? Effect.failCause(cause)
+    : Effect.logError("the agent's records could not be opened anew; that is tried again", cause)
+
 /**
  * The loop: a cycle, then a jittered pause, for ever. It ends only by being interrupted, which finishes no request that has
  * not been answered: tasks on the host go on by themselves, and guests never notice.
@@ -61,6 +66,7 @@ export const run = <R = never>(
         Effect.tap((after) => Ref.set(memory, after))
       )
       yield* openOnce
+      yield* Effect.flatMap(Ref.get(desk), ({ mend }) => mend).pipe(Effect.catchAllCause(notMended))
       yield* pause.take(jittered(intervalMillis, yield* Random.next))
     })
     return yield* Effect.onInterrupt(Effect.forever(turn), () => state.record([stopped]))

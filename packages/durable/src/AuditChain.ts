@@ -41,7 +41,7 @@ const load = (path: string) => (records: ReadonlyArray<Uint8Array>): Effect.Effe
   )
 }
 
-const openChain = (directory: string) =>
+const openChain = (directory: string, broken?: DurableLog.Broken) =>
   Effect.gen(function*() {
     const crypto = yield* Crypto
     const { first, last, log, seq } = yield* Effect.map(
@@ -49,7 +49,8 @@ const openChain = (directory: string) =>
         directory,
         name: auditLogName,
         load: load(`${directory}/${auditLogName}.log`),
-        keep: ({ records }) => records
+        keep: ({ records }) => records,
+        broken
       }),
       // The entries themselves stay in the file only.
       ({ initRecord, loaded, log }) => ({ log, seq: loaded.seq, first: initRecord, last: loaded.records.at(-1) })
@@ -71,9 +72,10 @@ const openChain = (directory: string) =>
 
 /** Keeps `audit.log` in the state folder, whose lock the caller holds. */
 export const make = (
-  directory: string
+  directory: string,
+  broken?: DurableLog.Broken
 ): Effect.Effect<typeof AuditChain.Service, never, FileSteps | Crypto | Scope.Scope> =>
-  Effect.map(DurableLog.openOnce(openChain(directory)), (opened) => ({
+  Effect.map(DurableLog.openOnce(openChain(directory, broken)), (opened) => ({
     append: (entry) => Effect.flatMap(opened, (chain) => chain.append(entry)),
     head: Effect.flatMap(opened, (chain) => chain.head)
   }))

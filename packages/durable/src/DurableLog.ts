@@ -46,6 +46,9 @@ export interface DurableLog {
   readonly size: Effect.Effect<number>
 }
 
+/** Is told that the disk has failed under a log: it takes nothing more until it is opened anew. */
+export type Broken = (error: DurableLogError) => void
+
 export interface LogOptions<A> {
   /** The state folder, which one process at a time may write. */
   readonly directory: string
@@ -55,6 +58,7 @@ export interface LogOptions<A> {
   readonly load: (records: ReadonlyArray<Uint8Array>, id: string) => Effect.Effect<A, DurableLogError>
   /** What of them the file begins with from now on. */
   readonly keep: (loaded: A) => Iterable<Uint8Array>
+  readonly broken?: Broken | undefined
 }
 
 /** The longest record, in bytes. */
@@ -171,6 +175,7 @@ export const open = <A>(
     const poison = (error: DurableFileError): DurableLogError => {
       const cause = ioFailure(path)(error)
       failure = new DurableLogError({ reason: "poisoned", path, detail: `after an error, ${cause.detail}` })
+      options.broken?.(cause)
       return cause
     }
     const healthy = Effect.suspend(() => (failure === undefined ? Effect.void : Effect.fail(failure)))
@@ -290,7 +295,9 @@ export const open = <A>(
       size: Effect.sync(() => size)
     }
     return { log, loaded, initRecord }
-  })
+  }).pipe(
+    Effect.tapError((error) => error.reason === "io" ? Effect.sync(() => options.broken?.(error)) : Effect.void)
+  )
 
 /**
  * What opens at its first use, once: a start waits for no disk, and a log that can't be opened fails those who need it and

@@ -4,7 +4,7 @@ import { Schema } from "effect"
 /**
  * A log can't be trusted, or takes no more. What needs it is not done; what does not, like reporting, goes on.
  *
- * - `io`: a write, sync or rename failed just now. From here on the log takes nothing until the agent is started again: whether
+ * - `io`: a write, sync or rename failed just now. From here on the log takes nothing until it is opened anew: whether
  *   what failed is on the disk can't be known, and asking again is answered wrongly (a second fsync says yes).
  * - `poisoned`: that happened before.
  * - `full`: less is free than must be left for what is under way.
@@ -22,14 +22,16 @@ export class DurableLogError extends Schema.TaggedError<DurableLogError>()("Dura
   }
 }
 
-const restart = "it takes nothing more until the agent is started again: mend that, then restart felhom-agent"
+const anew =
+  "it takes nothing more until it is opened anew: mend the disk; the agent does that by itself once it can " +
+  "keep its state again"
 const aside =
   "look at the disk's health and keep a copy of the file. Nothing that needs it is done until it was restored, or " +
   "moved away together with its .init file"
 
 const advice: { readonly [reason in DurableLogError["reason"]]: string } = {
-  io: restart,
-  poisoned: restart,
+  io: anew,
+  poisoned: anew,
   full: "no new operation is taken before space was made on that file system",
   damaged: aside,
   lost: aside,

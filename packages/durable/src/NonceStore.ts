@@ -131,7 +131,7 @@ const writtenEvery = 5 * 60_000
 const rewriteFactor = 2
 const rewriteFrom = 1024 * 1024
 
-const openStore = (directory: string) =>
+const openStore = (directory: string, broken?: DurableLog.Broken) =>
   Effect.gen(function*() {
     const crypto = yield* Crypto
     const name = "nonces"
@@ -139,7 +139,8 @@ const openStore = (directory: string) =>
       directory,
       name,
       load: load(`${directory}/${name}.log`),
-      keep: kept
+      keep: kept,
+      broken
     })
     // What was dropped from the file need not stay in memory either.
     state.table = yield* slimmed(state)
@@ -249,8 +250,11 @@ const slimmed = (state: State): Effect.Effect<NonceTable> =>
 type Store = typeof NonceStore.Service
 
 /** Keeps `nonces.log` in the state folder, whose lock the caller holds. */
-export const make = (directory: string): Effect.Effect<Store, never, FileSteps | Crypto | Scope.Scope> =>
-  Effect.map(DurableLog.openOnce(openStore(directory)), (opened) => {
+export const make = (
+  directory: string,
+  broken?: DurableLog.Broken
+): Effect.Effect<Store, never, FileSteps | Crypto | Scope.Scope> =>
+  Effect.map(DurableLog.openOnce(openStore(directory, broken)), (opened) => {
     const use = <A, E>(f: (store: Store) => Effect.Effect<A, E>) => Effect.flatMap(opened, f)
     return NonceStore.of({
       hostEpoch: use((store) => store.hostEpoch),

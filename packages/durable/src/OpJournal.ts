@@ -152,7 +152,7 @@ const encoded = (state: JournalState): ReadonlyArray<Uint8Array> =>
 const rewriteFactor = 2
 const rewriteFrom = 256 * 1024
 
-const openJournal = (directory: string) =>
+const openJournal = (directory: string, broken?: DurableLog.Broken) =>
   Effect.gen(function*() {
     const mint = yield* MandateMint
     const name = journalLogName
@@ -160,7 +160,8 @@ const openJournal = (directory: string) =>
       directory,
       name,
       load: journalOf(`${directory}/${name}.log`),
-      keep: encoded
+      keep: encoded,
+      broken
     })
     let sizeAtRewrite = yield* log.size
     const shorten = (state: JournalState) =>
@@ -178,9 +179,10 @@ type Journal = typeof OpJournal.Service
 
 /** Keeps `journal.log` in the state folder, whose lock the caller holds. Opened at the first use. */
 export const make = (
-  directory: string
+  directory: string,
+  broken?: DurableLog.Broken
 ): Effect.Effect<Journal, never, FileSteps | Crypto | MandateMint | Scope.Scope> =>
-  Effect.map(DurableLog.openOnce(openJournal(directory)), (opened) => {
+  Effect.map(DurableLog.openOnce(openJournal(directory, broken)), (opened) => {
     const use = <A, E>(f: (journal: Journal) => Effect.Effect<A, E>) => Effect.flatMap(opened, f)
     return OpJournal.of({
       accepted: (op) => use((journal) => journal.accepted(op)),

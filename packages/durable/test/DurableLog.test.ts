@@ -181,7 +181,7 @@ describe("a durable log", () => {
                     detail: expect.stringMatching(/^after an error, cannot /)
                   })
                   expect(yield* Effect.flip(log.rewrite([]))).toMatchObject({ reason: "poisoned" })
-                  expect(next.message).toContain("restart felhom-agent")
+                  expect(next.message).toContain("until it is opened anew")
                   break
                 }
               })

@@ -324,8 +324,8 @@ describe("what goes wrong with a store", () => {
     expect(new NotOurs({ object: "lxc/1 snapshot a", removalBegun: true }).message).toContain("remove it by hand")
     expect(new OpOutOfOrder({ detail: "op 1 is ended" }).message).toBe("op 1 is ended; nothing is done for it")
     const advice = {
-      io: "restart felhom-agent",
-      poisoned: "restart felhom-agent",
+      io: "until it is opened anew",
+      poisoned: "until it is opened anew",
       full: "space was made",
       damaged: "keep a copy",
       lost: "keep a copy",

@@ -1,7 +1,8 @@
 import type { HttpClient } from "@effect/platform"
 import * as Daemon from "@felhom/agent/Daemon"
 import * as HostKey from "@felhom/agent/enrol/HostKey"
-import { openDesk } from "@felhom/agent/ops/OpsStart"
+import { renewing } from "@felhom/agent/ops/DeskRenewal"
+import { noHands, openDesk } from "@felhom/agent/ops/OpsStart"
 import { reportNamespace } from "@felhom/domain/HostKey"
 import { Crypto } from "@felhom/domain/port/Crypto"
 import { DurableFile } from "@felhom/domain/port/DurableFile"
@@ -135,7 +136,7 @@ const program = (ground: Ground) =>
       sign: (body) => key.sign(reportNamespace, body),
       pack: unpacked
     })
-    const desk = Effect.map(openDesk(places, stampsOn(disk)), (opened) => opened.desk)
+    const desk = renewing((again) => openDesk(places, stampsOn(disk), noHands, again))
     return yield* Daemon.run({ node: client.node, bootId: places.bootId }, desk).pipe(
       Effect.provide(around.pipe(
         Context.add(Observer.Observer, observer),

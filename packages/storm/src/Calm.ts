@@ -2,15 +2,12 @@ import * as Console from "@felhom/pve-sim/Console"
 import { Effect } from "effect"
 import { honest } from "./Hub.ts"
 import { mended } from "./Mishaps.ts"
-import type { Armed, Stage } from "./Stage.ts"
-
-/** Whoever sees that a disk failed under it starts the agent anew: its stores take nothing until then. */
-const restart = (): Armed => ({ on: "turn", left: 0, power: false, restartAfter: 1000 })
+import type { Stage } from "./Stage.ts"
 
 /** Everything is as it should be from now on: what is left behind is cleared up, as people do in the end. */
 export const calmDown = (stage: Stage): void => {
   stage.calm = true
-  stage.armed = stage.disk.failures === 0 ? undefined : restart()
+  stage.armed = undefined
   stage.disk.condition = "sound"
   stage.disk.failsAfter = undefined
   stage.hubBackAt = 0

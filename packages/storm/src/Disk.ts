@@ -67,8 +67,6 @@ export class Disk {
   condition: Condition = "sound"
   /** Writes that are still let through before one fails, or undefined. */
   failsAfter: number | undefined
-  /** Steps that failed: a store that one of them was for takes nothing more until the agent starts anew. */
-  failures = 0
   /** Steps that change something, so far. */
   steps = 0
   /** Asked before each step; where it says false, the step is not taken and nobody hears of it any more. */
@@ -146,7 +144,6 @@ export class Disk {
         if (!this.before(path)) return Effect.never
         const failure = this.#failure(operation, path, grows)
         if (failure !== undefined) {
-          this.failures += 1
           onFailure()
           return failure
         }

@@ -24,6 +24,8 @@ export interface OpDesk {
   readonly beside: Effect.Effect<Pick<ReportSections, "health" | "hostStorage">>
   /** Ends when there is something that the hub should hear of at once. */
   readonly urgent: Effect.Effect<void>
+  /** Opens anew what the disk has failed under, as soon as it takes writes again. Nothing happens where nothing is broken. */
+  readonly mend: Effect.Effect<void>
 }
 
 const without = (takes: "later" | "no", why: string): OpDesk => ({
@@ -34,7 +36,8 @@ const without = (takes: "later" | "no", why: string): OpDesk => ({
   pursue: () => Effect.void,
   audit: Effect.succeed(sectionUnavailable(why)),
   beside: Effect.succeed({}),
-  urgent: Effect.never
+  urgent: Effect.never,
+  mend: Effect.void
 })
 
 /** Until the first report is out, which waits for nothing that it does not need. */

@@ -14,6 +14,8 @@ import { sectionOk, sectionUnavailable } from "@felhom/domain/Section"
 import { now } from "@felhom/domain/Time"
 import { version } from "@felhom/domain/Version"
 import * as AuditChain from "@felhom/durable/AuditChain"
+import type { Broken } from "@felhom/durable/DurableLog"
+import type { DurableLogError } from "@felhom/durable/DurableLogError"
 import * as Hold from "@felhom/durable/Hold"
 import type { KeptDocumentError } from "@felhom/durable/KeptDocument"
 import * as NonceStore from "@felhom/durable/NonceStore"
@@ -42,12 +44,13 @@ import * as Pursuit from "@felhom/reconciler/pursuit/Pursuit"
 import * as PursuitNews from "@felhom/reconciler/pursuit/PursuitNews"
 import * as SignersIntake from "@felhom/reconciler/trust/SignersIntake"
 import * as TrustNews from "@felhom/reconciler/trust/TrustNews"
-import { Context, Effect, Either, ExecutionStrategy, Scope } from "effect"
+import { Context, Effect, Either, ExecutionStrategy, Option, Scope } from "effect"
 import { answerTo } from "../admin/AdminAnswers.ts"
 import { serveAdmin } from "../admin/AdminSocket.ts"
 import { nodeArchiveBytes } from "../golden/NodeArchiveBytes.ts"
 import { rootSide } from "../RootSide.ts"
 import { startCare, withCare } from "../storage/HostCare.ts"
+import { renewing } from "./DeskRenewal.ts"
 import type { OpDesk } from "./OpDesk.ts"
 import { makeTrustStatus } from "./TrustStatus.ts"
 
@@ -91,11 +94,11 @@ type Ports = DurableFile | FileSteps | SignatureCrypto
 // make of it.
 
 /** The records in the state folder. */
-const makeStores = (folder: string) =>
+const makeStores = (folder: string, broken: Broken) =>
   Effect.gen(function*() {
-    return Context.make(NonceStore.NonceStore, yield* NonceStore.make(folder)).pipe(
-      Context.add(OpJournal.OpJournal, yield* Effect.provide(OpJournal.make(folder), Mandate.mintLayer)),
-      Context.add(AuditChain.AuditChain, yield* AuditChain.make(folder)),
+    return Context.make(NonceStore.NonceStore, yield* NonceStore.make(folder, broken)).pipe(
+      Context.add(OpJournal.OpJournal, yield* Effect.provide(OpJournal.make(folder, broken), Mandate.mintLayer)),
+      Context.add(AuditChain.AuditChain, yield* AuditChain.make(folder, broken)),
       Context.add(Hold.Hold, yield* Hold.make(folder)),
       Context.add(AcceptedSigners.AcceptedSigners, yield* AcceptedSigners.make(folder)),
       Context.add(AcceptedPolicy.AcceptedPolicy, yield* AcceptedPolicy.make(folder)),
@@ -150,11 +153,11 @@ const makeGolden = (host: HostId, { architecture, archiveBytes, privileged }: Op
   })
 
 /** All that the words of operators and of a hub take on this host, over the stores in its state folder, whose lock the caller holds. */
-const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost, own: OpsHands) =>
+const makeServices = (places: OpsPlaces, host: DesiredIntake.DesiredHost, own: OpsHands, broken: Broken) =>
   Effect.gen(function*() {
     // Made first, so it is closed last: whatever is under way is given up before the records are closed.
     const storesScope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-    const stores = yield* Scope.extend(makeStores(places.stateDirectory), storesScope)
+    const stores = yield* Scope.extend(makeStores(places.stateDirectory, broken), storesScope)
     const rules = Context.merge(stores, yield* Effect.provide(makeRules(places), stores))
     const judges = Context.merge(rules, yield* Effect.provide(makeJudges(host.id), rules))
     const hands = Context.mergeAll(
@@ -199,15 +202,31 @@ const begun = (bootId: string | null) =>
     })
   )
 
+/** What is open is known to be, and not only when it is first used. */
+const openedAll = Effect.gen(function*() {
+  const chain = yield* AuditChain.AuditChain
+  const nonces = yield* NonceStore.NonceStore
+  yield* Effect.ignore(chain.head)
+  yield* Effect.ignore(nonces.hostEpoch)
+})
+
 /**
  * Opens what signed ops take, over whatever disk it is given: the stores, root's files, and the executor with what it left open.
- * `stampsOf` tells whether files have changed, as `fileStamps` does. It ends with the scope.
+ * `stampsOf` tells whether files have changed, as `fileStamps` does. It ends with the scope. `again`: this process has had it open.
  */
-export const openDesk = (places: OpsPlaces, stampsOf: typeof fileStamps, own: OpsHands = noHands) =>
+export const openDesk = (
+  places: OpsPlaces,
+  stampsOf: typeof fileStamps,
+  own: OpsHands = noHands,
+  again: boolean = false
+) =>
   Effect.gen(function*() {
     const state = yield* StateFile
-    const context = yield* makeServices(places, state.host, own)
-    yield* Effect.provide(Effect.zipRight(begun(places.bootId), toldUnreadable), context)
+    let broken = Option.none<DurableLogError>()
+    const context = yield* makeServices(places, state.host, own, (error) => {
+      broken = Option.some(error)
+    })
+    yield* Effect.provide(Effect.zipRight(again ? openedAll : begun(places.bootId), toldUnreadable), context)
     const desk = Effect.gen(function*() {
       const intake = yield* OpIntake.OpIntake
       const signers = yield* SignersIntake.SignersIntake
@@ -248,11 +267,12 @@ export const openDesk = (places: OpsPlaces, stampsOf: typeof fileStamps, own: Op
         pursue: pursuit.pursue,
         audit: auditSection(yield* AuditChain.AuditChain),
         beside: Effect.succeed({}),
-        urgent: news.urgent
+        urgent: news.urgent,
+        mend: Effect.void
       }
       return opened
     })
-    return { desk: yield* Effect.provide(desk, context), context }
+    return { desk: yield* Effect.provide(desk, context), context, broken: Effect.sync(() => broken) }
   })
 
 const architectures: { readonly [node in string]?: string } = { x64: "amd64", ia32: "i386" }
@@ -269,14 +289,10 @@ const nodePorts = (): Context.Context<Ports> =>
     Context.add(SignatureCrypto, NodeSignatureCrypto.signatureCrypto)
   )
 
-/**
- * Opens the desk over this host's own disk, and the socket by which root asks. Each of these that can't be had is said in the log,
- * and the others go on. It ends with the scope.
- */
-export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrounding | Scope.Scope> =>
+const started = (places: OpsPlaces, again: boolean) =>
   Effect.gen(function*() {
     const own = handsOf(places)
-    const { context, desk } = yield* Effect.provide(openDesk(places, fileStamps, own), nodePorts())
+    const { broken, context, desk } = yield* Effect.provide(openDesk(places, fileStamps, own, again), nodePorts())
     const state = yield* StateFile
     const crypto = yield* Crypto
     const proxmox = yield* ProxmoxClient
@@ -292,5 +308,12 @@ export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrou
           Effect.provideService(ProxmoxClient, proxmox)
         )
     )
-    return withCare(desk, care)
+    return { desk: withCare(desk, care), broken }
   })
+
+/**
+ * Opens the desk over this host's own disk, and the socket by which root asks. Each of these that can't be had is said in the log,
+ * and the others go on. It ends with the scope.
+ */
+export const startOps = (places: OpsPlaces): Effect.Effect<OpDesk, never, Surrounding | Scope.Scope> =>
+  renewing((again) => started(places, again))

@@ -91,7 +91,8 @@ describe("the daemon with signed ops", () => {
         pursue: () => Effect.void,
         audit: Effect.succeed(sectionOk(EpochMillis.make(0), { head: Sha256Hex.make("0".repeat(64)), length: 3 })),
         beside: Effect.succeed({}),
-        urgent: Queue.take(bell)
+        urgent: Queue.take(bell),
+        mend: Effect.void
       }))
       expect(taken.map(({ trust }) => trust)).toEqual([null])
       expect(received).toEqual([])

@@ -282,9 +282,9 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       if (kept) yield* Effect.catchAll(journal.reported(known.id), unreported)
     }).pipe(Effect.uninterruptible)
 
-  /** Of one whose end an earlier life told and could not write down. What was told stands. */
-  const settledBefore = ({ id, payload }: KnownOp, outcome: OpOutcome) =>
-    journal.ended(id, outcome).pipe(
+  /** Of one whose end was told and could not be written down then, or not for certain. What was told stands. */
+  const settledBefore = ({ id, payload }: KnownOp, told: OpOutcome, written: OpOutcome | null) =>
+    Effect.when(journal.ended(id, told), () => written === null).pipe(
       Effect.zipRight(news.endWritten(payload)),
       Effect.zipRight(journal.reported(id)),
       Effect.catchAll(unreported),
@@ -315,23 +315,21 @@ export const make: Effect.Effect<typeof Executor.Service, never, Needs | Scope.S
       Effect.flatMap((ended) => settle(known, ended, false))
     )
 
-  const followedUp = (open: OpenOp, known: KnownOp, document: OpDocument, alone: Alone) =>
+  const run = (open: OpenOp, known: KnownOp, document: OpDocument, alone: Alone) =>
     Effect.flatMap(
       news.toldEnd(known.payload),
       Option.match({
-        onSome: (outcome) => settledBefore(known, outcome),
-        onNone: () => carriedOut(open, known, document, alone)
+        onSome: (told) => settledBefore(known, told, open.outcome),
+        onNone: () =>
+          open.outcome === null
+            ? carriedOut(open, known, document, alone)
+            : settle(known, { ...open.outcome, upid: open.calls.at(-1)?.upid ?? null }, true)
       })
     )
-
-  const run = (open: OpenOp, known: KnownOp, document: OpDocument, alone: Alone) =>
-    open.outcome === null
-      ? followedUp(open, known, document, alone)
-      : settle(known, { ...open.outcome, upid: open.calls.at(-1)?.upid ?? null }, true)
   const left = (cause: Cause.Cause<DurableLogError>) =>
     Cause.isInterruptedOnly(cause)
       ? Effect.void
-      : Effect.logError("a signed op is left where it stands until the agent starts again", cause)
+      : Effect.logError("a signed op is left where it stands until the journal is opened anew", cause)
 
   const crypto = yield* Crypto
   const submit = (open: OpenOp): Effect.Effect<void> =>

@@ -1,7 +1,7 @@
 import type { OpJournal } from "@felhom/durable/OpJournal"
 import type { ProxmoxClient } from "@felhom/proxmox/ProxmoxClient"
 import type { TaskWaiter } from "@felhom/proxmox/TaskWaiter"
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Fiber } from "effect"
 import type { Action, BenignStep } from "../plan/PlanStep.ts"
 import { PursuitNews } from "./PursuitNews.ts"
 import { heldUp } from "./Standing.ts"
@@ -33,6 +33,21 @@ const byGuest = (steps: ReadonlyArray<BenignStep>): ReadonlyArray<ReadonlyArray<
   }
   return [...groups.values()]
 }
+
+/**
+ * Some of them at once. `Effect.forEach` with `concurrency` does the same, but never ends when it is interrupted before the first of
+ * its fibers has begun (effect 3.22), and whoever closes its scope waits for it.
+ */
+const together = <R>(
+  works: ReadonlyArray<Effect.Effect<void, never, R>>,
+  atOnce: number
+): Effect.Effect<void, never, R> =>
+  Effect.flatMap(
+    Effect.makeSemaphore(atOnce),
+    (places) => Effect.forEach(works, (work) => Effect.fork(places.withPermits(1)(work)))
+  ).pipe(
+    Effect.flatMap((fibers) => Effect.forEach(fibers, (fiber) => Fiber.join(fiber), { discard: true }))
+  )
 
 /**
  * Does what a plan lets go, in its order: what frees memory first, then changes, then starts; beside them, what is new. One guest's
@@ -74,10 +89,10 @@ export const runPass = (
       Effect.ensuring(over(step))
     )
   const phase = (name: (typeof phaseOf)[Action["kind"]], filter: (step: BenignStep) => boolean = () => true) =>
-    Effect.forEach(
-      byGuest(steps.filter((step) => phaseOf[step.action.kind] === name && filter(step))),
-      (group) => Effect.forEach(group, one, { discard: true }),
-      { concurrency: guestsAtOnce, discard: true }
+    together(
+      byGuest(steps.filter((step) => phaseOf[step.action.kind] === name && filter(step)))
+        .map((group) => Effect.forEach(group, one, { discard: true })),
+      guestsAtOnce
     )
   const there = ({ guest }: BenignStep): boolean => guest.ref !== null
   // What is made is started by its making; its own step only ends with it.
@@ -93,7 +108,7 @@ export const runPass = (
     phase("free"),
     Effect.zipRight(
       phase("change"),
-      Effect.all([phase("start", there), newcomers], { concurrency: 2, discard: true })
+      together([phase("start", there), newcomers], 2)
     )
   )
 }

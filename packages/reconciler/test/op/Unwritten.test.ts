@@ -11,8 +11,12 @@ import { type Host, makeHost, minutes, onHost, snapshotDelete, tiny } from "./Si
 
 const change = Schema.decodeUnknownSync(ConsoleChange)
 
-/** A disk on which these logs take nothing more once it is broken. */
-const failing = (disk: Disk, ...logs: ReadonlyArray<string>) => {
+/**
+ * A disk on which these logs take nothing more once it is broken; what was appended last is there all the same where it is `late`
+ * that it says so.
+ */
+const failing = (disk: Disk, ...logs: ReadonlyArray<string>) => failingDisk(disk, logs, false)
+const failingDisk = (disk: Disk, logs: ReadonlyArray<string>, late: boolean) => {
   const model = makeModel(disk)
   let broken = false
   const files = Layer.map(model.layer, (context) => {
@@ -30,7 +34,10 @@ const failing = (disk: Disk, ...logs: ReadonlyArray<string>) => {
           return {
             append: (bytes: Uint8Array) => orFail(file.append(bytes)),
             sync: orFail(file.sync),
-            appendDurably: (bytes: Uint8Array) => orFail(file.appendDurably(bytes))
+            appendDurably: (bytes: Uint8Array) =>
+              late && broken
+                ? Effect.zipRight(file.appendDurably(bytes), orFail(Effect.void))
+                : orFail(file.appendDurably(bytes))
           }
         })
     })
@@ -96,6 +103,32 @@ describe("an op that was done, and whose end the journal did not take", () => {
       yield* minutes(3)
       expect(later.kinds()).toEqual(["op.unknown"])
       expect(yield* host.writes).toHaveLength(1)
+    }).pipe(Effect.provide(onHost)))
+
+  it.effect("is told once where the journal has it after all, and is remembered no longer than that", () =>
+    Effect.gen(function*() {
+      const { disk, host, op } = yield* prepared
+      const broken = failingDisk(disk, ["journal"], true)
+      const agent = yield* host.boot(disk, {
+        ...broken,
+        proxmox: host.proxmoxThrough((request) =>
+          Effect.flatMap(
+            host.sim.handle(request),
+            (answer) => Effect.as(request.path.endsWith("/status") ? broken.break : Effect.void, answer)
+          )
+        )
+      })
+      yield* agent.fromHub(op)
+      yield* minutes(1)
+      expect(agent.kinds()).toEqual(["op.accepted", "op.started", "op.finished"])
+      expect(agent.lasting()).toHaveLength(1)
+      yield* agent.kill
+      const again = yield* host.boot(agent.model.present(), { lasting: agent.lasting() })
+      yield* again.recover
+      yield* minutes(3)
+      expect(again.kinds()).toEqual([])
+      expect(again.lasting()).toEqual([])
+      expect(yield* openOps(again)).toBe(0)
     }).pipe(Effect.provide(onHost)))
 
   it.effect("is not told as an end where nothing on the host takes it, as a restart may find out another one", () =>
