@@ -285,7 +285,7 @@ export const bugs = [
   },
   {
     name: "waits for somebody to start it anew after its disk has failed",
-    invariant: "I13",
+    invariant: "converges",
     changes: [{
       file: "packages/agent/src/ops/DeskRenewal.ts",
       line: "if (since < pause || Option.isSome(yield* state.failure)) return",

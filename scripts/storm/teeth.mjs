@@ -90,9 +90,11 @@ const judged = (text, { invariant, name }) => {
   return found !== undefined
 }
 
-/** Looks for all bugs, or for those of these invariants; answers with the exit code. */
-export const teeth = async (invariants) => {
-  const chosen = bugs.filter(({ invariant }) => invariants.length === 0 || invariants.includes(invariant))
+/** Looks for all bugs, or for those of these invariants or names; answers with the exit code. */
+export const teeth = async (wanted) => {
+  const chosen = bugs.filter(({ invariant, name }) =>
+    wanted.length === 0 || wanted.includes(invariant) || wanted.includes(name)
+  )
   const folder = await mkdtemp(join(tmpdir(), "felhom-teeth-"))
   let found = 0
   try {
