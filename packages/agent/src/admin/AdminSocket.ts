@@ -17,6 +17,8 @@ class AdminSocketError extends Schema.TaggedError<AdminSocketError>()("AdminSock
 const newline = 0x0a
 const mostConnections = 8
 const patienceMillis = 10_000
+/** A bit longer than the longest that is asked for here may take: a disk that is ejected. */
+const closingMillis = 120_000
 
 /** Reads one line and answers with one. */
 const serveOne = (socket: Socket, answer: (line: string) => Promise<string>): void => {
@@ -78,21 +80,44 @@ const opened = (directory: string, answer: (line: string) => Promise<string>) =>
       return yield* new AdminSocketError({ path, detail: "another daemon answers there" })
     }
     yield* attempt(() => rmSync(path, { force: true }))
-    const server = createServer((socket) => serveOne(socket, answer))
+    const sockets = new Set<Socket>()
+    const server = createServer((socket) => {
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+      serveOne(socket, answer)
+    })
     server.maxConnections = mostConnections
     yield* listen(server, path)
     yield* attempt(() => chmodSync(path, 0o600))
     server.on("error", () => undefined)
-    return server
+    return { server, sockets }
+  })
+
+interface Served {
+  readonly server: Server
+  readonly sockets: ReadonlySet<Socket>
+}
+
+/** Nobody new is let in; whoever is there gets an answer, and so much time to take it. */
+const closed = ({ server, sockets }: Served, millis: number): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const late = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, millis)
+    server.close(() => {
+      clearTimeout(late)
+      resume(Effect.void)
+    })
   })
 
 /**
  * Serves `admin.sock` in the runtime folder for the daemon's own user and root (0600): one line of JSON in, one out. Where it
- * can't be had, that is said in the log. It is gone with the scope.
+ * can't be had, that is said in the log. It is gone with the scope, which waits `millis` at most for those who are being answered.
  */
 export const serveAdmin = (
   directory: string,
-  answer: (line: string) => Effect.Effect<AdminAnswer>
+  answer: (line: string) => Effect.Effect<AdminAnswer>,
+  millis: number = closingMillis
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
@@ -104,6 +129,6 @@ export const serveAdmin = (
       )
     yield* Effect.acquireRelease(
       opened(directory, respond),
-      (server) => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
+      (served) => closed(served, millis)
     )
   }).pipe(Effect.catchAll((error) => Effect.logError("there is no socket for commands on this host", error.message)))

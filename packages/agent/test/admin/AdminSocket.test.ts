@@ -29,7 +29,7 @@ import { Executor } from "@felhom/reconciler/op/Executor"
 import { OpIntake } from "@felhom/reconciler/op/OpIntake"
 import { OpNews } from "@felhom/reconciler/op/OpNews"
 import { DisksRefused, HostStorageKeeper } from "@felhom/reconciler/storage/HostStorageKeeper"
-import { Effect, Layer, Option, Ref } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option, Ref } from "effect"
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createConnection } from "node:net"
 import { tmpdir } from "node:os"
@@ -219,6 +219,20 @@ describe("the daemon's socket", () => {
       writeFileSync(join(other, adminSocketName), "left behind")
       yield* serveAdmin(other, () => Effect.succeed({ ok: true, message: "anew" }))
       expect((yield* askDaemon(other, { ask: "ops.list" })).message).toBe("anew")
+    }))
+
+  it.scopedLive("is gone in time, whoever still waits for an answer there", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const asked = yield* Deferred.make<void>()
+      const answer = () => Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never)
+      const waiting = yield* Effect.gen(function*() {
+        yield* serveAdmin(directory, answer, 20)
+        const one = yield* Effect.fork(raw(join(directory, adminSocketName), "{\"ask\":\"ops.list\"}\n"))
+        yield* Deferred.await(asked)
+        return one
+      }).pipe(Effect.scoped)
+      expect(yield* Fiber.join(waiting)).toBe("")
     }))
 
   it.scopedLive("that is not there is said, with what to do", () =>
