@@ -34,6 +34,8 @@ export interface Watch {
   readonly askedRoot?: (stage: Stage, verb: string, line: string) => void
   /** The agent ended by itself. */
   readonly exited?: (stage: Stage, why: string) => void
+  /** It was asked to end, as by SIGTERM, and has to be killed for it. */
+  readonly lingered?: (stage: Stage) => void
   /** The agent is up, none of its fibers can go on, and it waits for no time and no answer. */
   readonly still?: (stage: Stage) => void
   /** After each turn of a fiber, and each leap of the clock. */
@@ -216,7 +218,9 @@ export class Stage {
     if (life === undefined || this.#terminated?.life === life) return
     this.#terminated = { life, restartAfter }
     this.timeline.after(stopTimeout, this.#world, () => {
-      if (life === this.life) this.#killed(life, false, restartAfter)
+      if (life !== this.life) return
+      for (const { lingered } of this.#watches) lingered?.(this)
+      this.#killed(life, false, restartAfter)
     })
     this.#terminate()
   }

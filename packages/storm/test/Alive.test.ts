@@ -1,18 +1,18 @@
 import { describe, expect, it } from "@effect/vitest"
 import { watch } from "@felhom/storm/invariants/I14Alive"
 import { firstDisk } from "@felhom/storm/Schedule"
-import { Stage } from "@felhom/storm/Stage"
+import { Stage, type Watch } from "@felhom/storm/Stage"
 
 const minute = 60_000
 
-const stageOf = (): Stage =>
+const stageOf = (watches: ReadonlyArray<Watch> = [watch()]): Stage =>
   new Stage({
     seed: 1,
     disk: firstDisk(),
     mixing: { outOfTurn: 0, stepsInARow: 2048 },
     interval: 60,
     faults: [],
-    watches: [watch()],
+    watches,
     keepsLines: false
   })
 
@@ -33,6 +33,22 @@ describe("an agent that is up", () => {
     if (stage.life !== undefined) stage.timeline.end(stage.life)
     stage.until(stage.timeline.elapsed + minute)
     expect(stage.ledger.violation?.detail).toContain("it stands still")
+    stage.end()
+  })
+
+  it("ends when it is asked to, and is told of where it does not", () => {
+    const lingered = watch().lingered ?? (() => undefined)
+    const stage = stageOf([{ lingered }])
+    stage.until(5 * minute)
+    stage.terminate(1000)
+    stage.until(stage.timeline.elapsed + minute)
+    expect(stage.lives).toBe(2)
+    expect(stage.ledger.violation).toBeUndefined()
+    stage.terminate(1000)
+    // As if something of it could not be given up.
+    if (stage.life !== undefined) stage.timeline.end(stage.life)
+    stage.until(stage.timeline.elapsed + minute)
+    expect(stage.ledger.violation?.detail).toBe("it was asked to end, and had to be killed")
     stage.end()
   })
 

@@ -33,8 +33,8 @@ const startCounter = () => {
 }
 
 /**
- * I14: the agent neither ends by itself nor goes in circles, whoever is away, and never stands still; held against each turn, request
- * and report, and whenever nobody can go on.
+ * I14: the agent neither ends by itself nor goes in circles, whoever is away, never stands still, and ends when it is asked to; held
+ * against each turn, request and report, and whenever nobody can go on.
  */
 export const watch = (): Watch => {
   const counter = (most: number, what: string) => {
@@ -69,6 +69,7 @@ export const watch = (): Watch => {
         ledger.violated("I14", `it has looked at nothing for ${Math.round(since / minute)} min`)
       }
     },
+    lingered: ({ ledger }) => ledger.violated("I14", "it was asked to end, and had to be killed"),
     exited: ({ ledger }, why) => ledger.violated("I14", `the agent ended by itself: ${why.slice(0, 300)}`)
   }
 }
