@@ -15,7 +15,7 @@ export const opLimits = { signatures: 8, signatureCharacters: 8 * 1024, openPerH
 /**
  * How far an op has come. `collecting`: the hub waits for more signatures before it hands the op out; `awaiting`: it goes to the
  * host with every envelope; the others are the host's own words, but for `expired`: the host said nothing of it in time. `waiting`:
- * somebody else works on its target, and the host has spent nothing yet.
+ * somebody else works on its target, and the host has spent nothing yet; or it is over, and its end waits for the host's disk.
  */
 export const OpState = Schema.Literal(
   "collecting",

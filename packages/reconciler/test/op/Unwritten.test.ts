@@ -60,6 +60,21 @@ const prepared = Effect.gen(function*() {
   return { host, op, disk: first.model.present() }
 })
 
+/** An agent whose disk breaks as its call is made. */
+const breaksAtItsCall = (
+  host: Host,
+  disk: Disk,
+  broken: ReturnType<typeof failing>,
+  more: Parameters<Host["boot"]>[1] = {}
+) =>
+  host.boot(disk, {
+    ...broken,
+    ...more,
+    proxmox: host.proxmoxThrough((request) =>
+      Effect.zipRight(request.method === "DELETE" ? broken.break : Effect.void, host.sim.handle(request))
+    )
+  })
+
 const openOps = (agent: Effect.Effect.Success<ReturnType<Host["boot"]>>) =>
   Effect.map(agent.run(Effect.flatMap(OpJournal, (journal) => journal.open)), (open) => open.length)
 
@@ -68,12 +83,7 @@ describe("an op that was done, and whose end the journal did not take", () => {
     Effect.gen(function*() {
       const { disk, host, op } = yield* prepared
       const broken = failing(disk, "journal")
-      const agent = yield* host.boot(disk, {
-        ...broken,
-        proxmox: host.proxmoxThrough((request) =>
-          Effect.zipRight(request.method === "DELETE" ? broken.break : Effect.void, host.sim.handle(request))
-        )
-      })
+      const agent = yield* breaksAtItsCall(host, disk, broken)
       yield* agent.fromHub(op)
       yield* minutes(1)
       expect(agent.kinds()).toEqual(["op.accepted", "op.started", "op.finished"])
@@ -135,13 +145,9 @@ describe("an op that was done, and whose end the journal did not take", () => {
     Effect.gen(function*() {
       const { disk, host, op } = yield* prepared
       const broken = failing(disk, "journal")
-      const agent = yield* host.boot(disk, {
-        ...broken,
+      const agent = yield* breaksAtItsCall(host, disk, broken, {
         stateFailure: Effect.succeedSome(
           new DurableFileError({ operation: "replace", path: "/state/state.json", code: "EIO", detail: "i/o error" })
-        ),
-        proxmox: host.proxmoxThrough((request) =>
-          Effect.zipRight(request.method === "DELETE" ? broken.break : Effect.void, host.sim.handle(request))
         )
       })
       yield* agent.fromHub(op)
