@@ -5,7 +5,7 @@ import { deflateRawSync } from "node:zlib"
 import { expect } from "vitest"
 import { heldUpAfter } from "./HeldUp.ts"
 import { crashStates, type Disk, makeModel } from "./ModelFileSystem.ts"
-import { on, openWords, play, type Step, wordsOn } from "./WordsKeeper.ts"
+import { on, openWords, openWordsTelling, play, type Step, wordsOn } from "./WordsKeeper.ts"
 
 const text = { decode: new TextDecoder(), encode: new TextEncoder() }
 const path = "/state/ops.log"
@@ -99,7 +99,10 @@ describe("a durable log", () => {
       bytes[bytes.length - 20]! ^= 1
       const damaged = new Map(whole).set(path, bytes)
       const after = makeModel(damaged)
-      const refusal = yield* Effect.flip(on(after, openWords))
+      const broken: Array<unknown> = []
+      const refusal = yield* Effect.flip(on(after, openWordsTelling((error) => broken.push(error))))
+      // To open it anew would not help.
+      expect(broken).toEqual([])
       expect(refusal).toMatchObject({ _tag: "DurableLogError", reason: "damaged", path })
       expect(refusal.message).toContain("keep a copy")
       expect(refusal.detail).toMatch(/^bytes [0-9]+ to [0-9]+ are damaged, with whole records after them$/)
@@ -156,11 +159,13 @@ describe("a durable log", () => {
             const model = makeModel()
             model.fault = { step, code, half }
             const promised: Array<string> = []
+            const broken: Array<string> = []
             yield* on(
               model,
               Effect.gen(function*() {
-                const opened = yield* Effect.either(openWords)
+                const opened = yield* Effect.either(openWordsTelling(({ reason }) => broken.push(reason)))
                 if (opened._tag === "Left") {
+                  expect(broken).toEqual(["io"])
                   expect(opened.left).toMatchObject({ _tag: "DurableLogError", reason: "io", path })
                   expect(opened.left.message).toContain(code)
                   return
@@ -181,6 +186,7 @@ describe("a durable log", () => {
                     detail: expect.stringMatching(/^after an error, cannot /)
                   })
                   expect(yield* Effect.flip(log.rewrite([]))).toMatchObject({ reason: "poisoned" })
+                  expect(broken).toEqual(["io"])
                   expect(next.message).toContain("until it is opened anew")
                   break
                 }

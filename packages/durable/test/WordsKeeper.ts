@@ -10,12 +10,15 @@ import { counting } from "./TestCrypto.ts"
 const text = { decode: new TextDecoder(), encode: new TextEncoder() }
 
 /** A log of words that keeps all of them. */
-export const openWords = DurableLog.open({
-  directory: "/state//",
-  name: "ops",
-  load: (records) => Effect.succeed(records.map((record) => text.decode.decode(record))),
-  keep: (words) => words.map((word) => text.encode.encode(word))
-})
+export const openWordsTelling = (broken?: DurableLog.Broken) =>
+  DurableLog.open({
+    directory: "/state//",
+    name: "ops",
+    load: (records) => Effect.succeed(records.map((record) => text.decode.decode(record))),
+    keep: (words) => words.map((word) => text.encode.encode(word)),
+    broken
+  })
+export const openWords = openWordsTelling()
 
 export const on = <A, E>(
   model: Model,
