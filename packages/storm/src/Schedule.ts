@@ -148,17 +148,22 @@ export const run = (
   watches: () => ReadonlyArray<Watch> = makeWatches
 ): Result => runAfter([], plan, disk, keepsLines, watches)
 
-/** The disk of a host that has been up for a while, as each schedule begins with it. */
-export const firstDisk = (): Content => {
-  const stage = new Stage({
+/** A world in which nothing happens by itself, and fibers go on in the order in which they have waited. */
+export const quietStage = (options: Partial<ConstructorParameters<typeof Stage>[0]> = {}): Stage =>
+  new Stage({
     seed: 1,
     disk: new Map(),
     mixing: { outOfTurn: 0, stepsInARow: 2048 },
     interval: 60,
     faults: [],
     watches: [],
-    keepsLines: false
+    keepsLines: false,
+    ...options
   })
+
+/** The disk of a host that has been up for a while, as each schedule begins with it. */
+export const firstDisk = (): Content => {
+  const stage = quietStage()
   ruled(stage, { allowed: new Set(["anna", "ben"]) })
   stage.until(200_000)
   const disk = stage.disk.present()

@@ -1,19 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { acts } from "@felhom/storm/Actions"
 import { Chance } from "@felhom/storm/Chance"
-import { Stage } from "@felhom/storm/Stage"
+import { quietStage } from "@felhom/storm/Schedule"
+import type { Stage } from "@felhom/storm/Stage"
 
 /** A stage on which people have done things by hand until one of them tried to make guest 103. */
 const withGuestTried = (before: (stage: Stage) => void): Stage => {
-  const stage = new Stage({
-    seed: 1,
-    disk: new Map(),
-    mixing: { outOfTurn: 0, stepsInARow: 2048 },
-    interval: 60,
-    faults: [],
-    watches: [],
-    keepsLines: true
-  })
+  const stage = quietStage({ keepsLines: true })
   before(stage)
   stage.ledger.made.add(103)
   for (let seed = 0; !stage.ledger.lines.some((line) => line.includes("guest.create")); seed++) {

@@ -1,20 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { watch } from "@felhom/storm/invariants/I14Alive"
-import { firstDisk } from "@felhom/storm/Schedule"
-import { Stage, type Watch } from "@felhom/storm/Stage"
+import { firstDisk, quietStage } from "@felhom/storm/Schedule"
+import type { Stage, Watch } from "@felhom/storm/Stage"
 
 const minute = 60_000
 
-const stageOf = (watches: ReadonlyArray<Watch> = [watch()]): Stage =>
-  new Stage({
-    seed: 1,
-    disk: firstDisk(),
-    mixing: { outOfTurn: 0, stepsInARow: 2048 },
-    interval: 60,
-    faults: [],
-    watches,
-    keepsLines: false
-  })
+const stageOf = (watches: ReadonlyArray<Watch> = [watch()]): Stage => quietStage({ disk: firstDisk(), watches })
 
 describe("an agent that is up", () => {
   it("waits for its next look or for an answer, whatever time it is", () => {

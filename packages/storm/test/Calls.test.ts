@@ -4,19 +4,9 @@ import { sha256 } from "@felhom/node/NodeCrypto"
 import type { Asked } from "@felhom/storm/Destruction"
 import { watch } from "@felhom/storm/invariants/Calls"
 import type { KnownOp } from "@felhom/storm/Ledger"
-import { Stage } from "@felhom/storm/Stage"
+import { quietStage } from "@felhom/storm/Schedule"
+import type { Stage } from "@felhom/storm/Stage"
 import { Either, Encoding } from "effect"
-
-const stageOf = (): Stage =>
-  new Stage({
-    seed: 1,
-    disk: new Map(),
-    mixing: { outOfTurn: 0, stepsInARow: 2048 },
-    interval: 60,
-    faults: [],
-    watches: [],
-    keepsLines: false
-  })
 
 const stopping = (reason: string, nonce: string, exp: number): { readonly text: string; readonly op: SignedOp } => {
   const text = JSON.stringify({
@@ -91,7 +81,7 @@ const journalled = (stage: Stage, ...ops: ReadonlyArray<KnownOp>): void =>
 
 describe("a nonce", () => {
   it("counts as spent where the record has it since the op's epoch began, and not for what was spent before", () => {
-    const stage = stageOf()
+    const stage = quietStage()
     const op = signed(stage, "again")
     op.spent = undefined
     const nonce = Buffer.from(sha256(op.op.nonce).slice(0, 32), "hex").swap32()
@@ -109,7 +99,7 @@ describe("a nonce", () => {
 
 describe("a destructive call", () => {
   it("counts for the op that the host took on, of two that share a nonce", () => {
-    const stage = stageOf()
+    const stage = quietStage()
     ruled(stage)
     const [one, other] = [signed(stage, "one"), signed(stage, "other")]
     journalled(stage, other)
@@ -120,7 +110,7 @@ describe("a destructive call", () => {
   })
 
   it("is no better for a good op with the same nonce that the host did not take on", () => {
-    const stage = stageOf()
+    const stage = quietStage()
     ruled(stage)
     const over = signed(stage, "over")
     signed(stage, "good", { exp: over.op.exp + hour })
@@ -131,7 +121,7 @@ describe("a destructive call", () => {
   })
 
   it("counts for the op whose nonce was spent last, of two that ask for the same", () => {
-    const stage = stageOf()
+    const stage = quietStage()
     ruled(stage)
     const one = signed(stage, "one", { turn: 7 })
     const other = signed(stage, "other", { nonce: "d".repeat(32), turn: 9 })
@@ -142,7 +132,7 @@ describe("a destructive call", () => {
   })
 
   it("is one too many where its nonce led to one before", () => {
-    const stage = stageOf()
+    const stage = quietStage()
     ruled(stage)
     journalled(stage, signed(stage, "one"))
     watch.request?.(stage, stop)
@@ -152,7 +142,7 @@ describe("a destructive call", () => {
   })
 
   it("is nobody's where the host took on none of the ops that ask for it, and those are not in order", () => {
-    const stage = stageOf()
+    const stage = quietStage()
     ruled(stage)
     const over = signed(stage, "over")
     watch.request?.(stage, { ...stop, sentAt: over.op.exp })

@@ -3,21 +3,14 @@ import { decodeSignedOp } from "@felhom/domain/SignedOp"
 import { sha256 } from "@felhom/node/NodeCrypto"
 import { watch } from "@felhom/storm/invariants/Trust"
 import { allowedText, policyText, revokedText, ruled } from "@felhom/storm/RootFiles"
-import { Stage } from "@felhom/storm/Stage"
+import { quietStage } from "@felhom/storm/Schedule"
+import type { Stage } from "@felhom/storm/Stage"
 import { Either, Encoding } from "effect"
 
 const both = new Set(["anna", "ben"])
 
 const stageOf = (): Stage => {
-  const stage = new Stage({
-    seed: 1,
-    disk: new Map(),
-    mixing: { outOfTurn: 0, stepsInARow: 2048 },
-    interval: 60,
-    faults: [],
-    watches: [],
-    keepsLines: false
-  })
+  const stage = quietStage()
   ruled(stage, { allowed: both, threshold: 2 })
   return stage
 }
